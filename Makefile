@@ -1,0 +1,40 @@
+# make demo   install, index real code, check, trace and search a snippet of it
+# make test   set up and run everything that CI runs
+# make lint   ruff and mypy
+# make clean  remove what the other targets made
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO := .demo
+
+.PHONY: demo test lint pytest kernel-test clean
+
+# `make` runs each recipe line by itself; the stamp makes installation happen once per change of its inputs.
+$(VENV)/.installed: pyproject.toml $(wildcard provenance/kernel/Cargo.*) $(wildcard provenance/kernel/src/*.rs)
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version.split()[0])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+demo: $(VENV)/.installed
+	PATH="$(abspath $(BIN)):$$PATH" sh demo.sh $(DEMO)
+
+test: $(VENV)/.installed-test lint kernel-test pytest
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+kernel-test:
+	$(if $(shell command -v cargo),cargo test --quiet --manifest-path provenance/kernel/Cargo.toml,$(if $(CI),false,@echo 'no cargo: the Rust tests are skipped'))
+
+pytest: $(VENV)/.installed-test
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) $(DEMO) provenance/kernel/target
