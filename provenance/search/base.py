@@ -103,14 +103,20 @@ class SearchEngine(Protocol):
 
 
 class SegmentWriter(Protocol):
-    """Builds the search part of one segment; one thread."""
+    """Builds the search part of one segment; one thread.
+
+    The engine's own files go to ``search/`` in the segment's directory, the words to ``words.txt``.
+    """
 
     def add(self, content: int, text: str, sources: Sequence[Source]) -> None:
         """Index one content with all its documents; contents come in ascending order."""
         ...
 
-    def finish(self) -> list[str]:
-        """Make everything durable and return the names of the files written, relative to the segment."""
+    def finish(self, words: bytes) -> list[str]:
+        """Make everything durable and return the names of the files written, relative to the segment.
+
+        ``words`` are the segment's distinct words as `KeyCollector.words` gives them.
+        """
         ...
 
     def abandon(self) -> None:
