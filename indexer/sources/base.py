@@ -1,18 +1,31 @@
 """The one contract of all sources of documents.
 
-A source is planned once, cheaply, in one process: `plan` yields units of work in a fixed order. Units are
-picklable and small; worker processes `read` them. Segments are cut from the plan by input order, so that the
-index does not depend on the number of workers. A unit that cannot be read yields `Skipped`, never raises,
-unless nothing of the source can be read (`CorpusError`, from `plan`).
+A source is planned once, cheaply, in one process: `plan` yields units of work in a fixed order. Units and the
+source itself are picklable and small; worker processes `read` them. Segments are cut from the plan by input order,
+so that the index does not depend on the number of workers. A unit that cannot be read yields `Skipped`, never
+raises, unless nothing of the source can be read (`CorpusError`, from `plan`).
+
+What is found wanting already at planning (a symlink, a file too large) travels in a unit and comes out of `read`
+as `Skipped`, so that every count passes through one door.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
+from indexer.rules import Rules
 from provenance.records import Document, Skipped
+
+__all__ = ["DocumentSource", "Item", "Remark", "Rules", "SourceOptions", "Tally", "Unit"]
+
+UNIT_BYTES = 6 << 20
+"""Input bytes after which a unit ends: small enough to share among workers, large enough to cost nothing."""
+UNIT_ENTRIES = 4096
+"""Entries after which a unit ends, whatever their size."""
+EXAMPLES = 5
+"""How many examples of each reason a tally keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +42,40 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """What is skipped, and what is looked for; recorded in the build report.
+class Remark:
+    """Something worth counting about a document that *was* yielded: a licence nobody knows, replaced surrogates."""
 
-    Sizes are bytes of the file as found. ``max_line`` and ``max_average_line`` (characters) tell minified text.
+    path: str
+    reason: str
+    detail: str = ""
+
+
+Item: TypeAlias = Document | Skipped | Remark
+"""What `DocumentSource.read` yields; remarks may be counted and otherwise ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """What the user says about a source; None means that the source finds out.
+
+    ``license`` (an SPDX expression) is what holds where nothing nearer to the file speaks. ``each_folder``: every
+    folder directly inside is a repository of its own. ``columns`` maps fields of `indexer.sources.schemas.FIELDS` to
+    column names, as pairs. ``url`` is a template with ``{repository}``, ``{revision}`` and ``{path}``.
+    ``format`` forces what `indexer.sources.open_source` would otherwise recognise.
     """
 
-    max_file_bytes: int = 1 << 20
-    min_file_bytes: int = 1
-    max_line: int = 100_000
-    max_average_line: int = 1_000
-    exclude: tuple[str, ...] = ()
-    include_hidden: bool = False
-    follow_ignore_files: bool = False
+    rules: Rules = field(default_factory=Rules)
+    repository: str | None = None
+    revision: str | None = None
+    license: str | None = None
+    url: str | None = None
+    format: str | None = None
+    each_folder: bool = False
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 class DocumentSource(Protocol):
-    """A place documents come from."""
+    """A place documents come from; picklable."""
 
     @property
     def location(self) -> str:
@@ -56,17 +86,84 @@ class DocumentSource(Protocol):
         """Yield the units in a fixed order. Raises `CorpusError`."""
         ...
 
-    def read(self, unit: Unit) -> Iterator[Document | Skipped]:
+    def read(self, unit: Unit) -> Iterator[Item]:
         """Yield what one unit holds, in a fixed order."""
         ...
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of one build, by what was kept and why things were not."""
+    """Counts of one build, by what was kept and why things were not.
+
+    ``languages``, ``licenses``, ``origins``, ``kinds`` and ``encodings`` map a value to [documents, bytes of text].
+    """
 
     documents: int = 0
     contents: int = 0
     text_bytes: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
+    skipped_bytes: dict[str, int] = field(default_factory=dict)
+    remarks: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[str]] = field(default_factory=dict)
+    languages: dict[str, list[int]] = field(default_factory=dict)
+    licenses: dict[str, list[int]] = field(default_factory=dict)
+    origins: dict[str, list[int]] = field(default_factory=dict)
+    kinds: dict[str, list[int]] = field(default_factory=dict)
+    encodings: dict[str, list[int]] = field(default_factory=dict)
+
+    def add(self, document: Document) -> None:
+        """Count one document; ``contents`` and ``text_bytes`` are the builder's to count, once a content."""
+        self.documents += 1
+        size = len(document.utf8)
+        source = document.source
+        for table, value in (
+            (self.languages, source.language or "unknown"),
+            (self.licenses, source.license),
+            (self.origins, source.license_origin),
+            (self.kinds, source.kind),
+            (self.encodings, document.encoding),
+        ):
+            counts = table.get(value)
+            if counts is None:
+                table[value] = [1, size]
+            else:
+                counts[0] += 1
+                counts[1] += size
+
+    def note(self, item: Skipped | Remark) -> None:
+        """Count something skipped or remarked, keeping the first few as examples."""
+        if isinstance(item, Skipped):
+            self.skipped[item.reason] = self.skipped.get(item.reason, 0) + 1
+            self.skipped_bytes[item.reason] = self.skipped_bytes.get(item.reason, 0) + item.size
+        else:
+            self.remarks[item.reason] = self.remarks.get(item.reason, 0) + 1
+        examples = self.examples.setdefault(item.reason, [])
+        if len(examples) < EXAMPLES:
+            examples.append(f"{item.path}: {item.detail}" if item.detail else item.path)
+
+    def merge(self, other: Tally) -> None:
+        """Add the counts of another tally; its examples come after those already here."""
+        self.documents += other.documents
+        self.contents += other.contents
+        self.text_bytes += other.text_bytes
+        for mine, theirs in (
+            (self.skipped, other.skipped),
+            (self.skipped_bytes, other.skipped_bytes),
+            (self.remarks, other.remarks),
+        ):
+            for reason, count in theirs.items():
+                mine[reason] = mine.get(reason, 0) + count
+        for reason, examples in other.examples.items():
+            kept = self.examples.setdefault(reason, [])
+            kept.extend(examples[: EXAMPLES - len(kept)])
+        for table, added in (
+            (self.languages, other.languages),
+            (self.licenses, other.licenses),
+            (self.origins, other.origins),
+            (self.kinds, other.kinds),
+            (self.encodings, other.encodings),
+        ):
+            for value, (documents, size) in added.items():
+                counts = table.setdefault(value, [0, 0])
+                counts[0] += documents
+                counts[1] += size
