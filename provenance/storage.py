@@ -1,0 +1,69 @@
+"""Durable writing, and the operating system's refusals as `StorageError`.
+
+A file or folder is complete or does not exist: it is written beside its place, made durable and renamed in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from provenance.errors import StorageError
+
+try:
+    from fcntl import F_FULLFSYNC  # macOS: fsync alone leaves the data in the drive's cache
+except ImportError:
+    F_FULLFSYNC = None
+
+
+def fsync(path: str | os.PathLike[str]) -> None:
+    """Make a file's content, or a folder's list of names, survive a power failure."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fsync_descriptor(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fsync_descriptor(descriptor: int) -> None:
+    """Make what was written to an open file or folder survive a power failure."""
+    if F_FULLFSYNC is not None:
+        import fcntl
+
+        try:
+            fcntl.fcntl(descriptor, F_FULLFSYNC)
+            return
+        except OSError:
+            pass  # network file systems of macOS know only fsync
+    os.fsync(descriptor)
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Replace a file atomically: written beside as ``.<name>.part``, fsync'd, renamed, folder fsync'd."""
+    beside = path.with_name(f".{path.name}.part")
+    with open(beside, "wb") as file:
+        file.write(data)
+        file.flush()
+        fsync_descriptor(file.fileno())
+    os.replace(beside, path)
+    fsync(path.parent)
+
+
+def rename_durably(source: Path, target: Path) -> None:
+    """Rename a folder whose files are durable already to a name that is free, and fsync both folders' names."""
+    fsync(source)
+    os.rename(source, target)
+    fsync(target.parent)
+
+
+@contextmanager
+def refusals_named(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn an `OSError` inside into a `StorageError` that names the file: the error's own, else ``path``."""
+    try:
+        yield
+    except OSError as error:
+        named = error.filename if isinstance(error.filename, (str, bytes)) else path
+        cause = error.strerror or type(error).__name__
+        raise StorageError(f"{os.fsdecode(named)}: {cause}") from error

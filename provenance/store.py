@@ -1,0 +1,306 @@
+"""The block file: byte strings by ordinal, compressed in blocks of 64 KiB (ARCHITECTURE.md, Block file).
+
+The concatenation of all records is one logical stream, cut every `BLOCK_BYTES` whatever the records; so one
+record costs at most two blocks more than its own length, and small neighbours share one compression context.
+
+Nothing read from a file is trusted: magic, version, length and the checksum of both tables are checked at open,
+every frame carries a checksum of its content. The file is read with ``pread`` and not mapped: a file that is
+truncated while open gives `CorruptFile` and not a bus error.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from array import array
+from collections import OrderedDict
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from provenance.errors import CorruptFile, IncompatibleVersion, IndexMissing
+from provenance.storage import fsync_descriptor, refusals_named
+
+if TYPE_CHECKING:
+    from zstandard import ZstdCompressor, ZstdDecompressor
+
+MAGIC = b"PROVBLK\x01"
+FOOTER_MAGIC = b"PROVBLKE"
+VERSION = 1
+BLOCK_BYTES = 65536
+LEVEL = 3
+_HEADER = struct.Struct("<8sII")
+_FOOTER = struct.Struct("<QQQQ8s")
+_PAIR = struct.Struct("<QQ")
+_CACHED_BLOCKS = 16
+
+
+class BlockWriter:
+    """Writes one block file from its first record to its last; one thread. Raises `StorageError`.
+
+    The writer holds one block and the offsets of all records in memory, whatever the records' size.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, compressor: ZstdCompressor | None = None) -> None:
+        """Create the file; ``compressor`` (from `new_compressor`) may serve several writers of one thread."""
+        self.path = os.fspath(path)
+        self._compress = (compressor or new_compressor()).compress
+        with refusals_named(self.path):
+            self._file = open(self.path, "wb")
+            self._file.write(_HEADER.pack(MAGIC, VERSION, BLOCK_BYTES))
+        self._position = _HEADER.size
+        self._blocks = array("Q", [_HEADER.size])
+        self._records = array("Q", [0])
+        self._length = 0
+        self._pending = bytearray()
+
+    def append(self, record: bytes) -> int:
+        """Add one record, which may be empty, and return its ordinal."""
+        self._length += len(record)
+        self._records.append(self._length)
+        pending = self._pending
+        if len(pending) + len(record) < BLOCK_BYTES:
+            pending += record
+        else:
+            self._cut(record)
+        return len(self._records) - 2
+
+    def _cut(self, record: bytes) -> None:
+        view = memoryview(record)
+        first = BLOCK_BYTES - len(self._pending)
+        self._pending += view[:first]
+        self._write(self._pending)
+        position = first
+        while len(record) - position >= BLOCK_BYTES:
+            self._write(view[position : position + BLOCK_BYTES])
+            position += BLOCK_BYTES
+        self._pending = bytearray(view[position:])
+
+    def _write(self, block: bytearray | memoryview) -> None:
+        frame = self._compress(block)
+        with refusals_named(self.path):
+            self._file.write(frame)
+        self._position += len(frame)
+        self._blocks.append(self._position)
+
+    def finish(self) -> None:
+        """Write what is left and the tables, make the file durable and close it."""
+        import sys
+
+        import xxhash
+
+        if self._pending:
+            self._write(self._pending)
+        if sys.byteorder == "big":
+            self._blocks.byteswap()
+            self._records.byteswap()
+        tables = self._blocks.tobytes() + self._records.tobytes()
+        footer = _FOOTER.pack(
+            len(self._blocks) - 1,
+            len(self._records) - 1,
+            self._position,
+            xxhash.xxh3_64_intdigest(tables),
+            FOOTER_MAGIC,
+        )
+        with refusals_named(self.path), self._file as file:
+            file.write(tables)
+            file.write(footer)
+            file.flush()
+            fsync_descriptor(file.fileno())
+
+    def abandon(self) -> None:
+        """Close and remove the unfinished file."""
+        try:
+            self._file.close()
+        except OSError:
+            pass  # a full disk refuses what is buffered; the file goes anyway
+        try:
+            os.unlink(self.path)
+        except FileNotFoundError:
+            pass
+
+
+def new_compressor() -> ZstdCompressor:
+    """Return a compressor as block files want it; not for several threads at once."""
+    import zstandard
+
+    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
+
+
+class BlockReader:
+    """Reads one block file; usable from many threads.
+
+    Raises `CorruptFile` or `IncompatibleVersion` at open, `CorruptFile` when a damaged block is met.
+    Keeps the last blocks decompressed: 1 MiB at most.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        self._lock = threading.Lock()
+        self._cache: OrderedDict[int, bytes] = OrderedDict()
+        self._decompressors: list[ZstdDecompressor] = []
+        try:
+            self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise IndexMissing(f"{self.path}: a file of the index is missing") from None
+        except OSError as error:
+            with refusals_named(self.path):
+                raise error
+        try:
+            self._check()
+        except BaseException:
+            self.close()
+            raise
+
+    def _check(self) -> None:
+        import xxhash
+
+        length = os.fstat(self._descriptor).st_size
+        if length < _HEADER.size + 2 * 8 + _FOOTER.size:
+            raise CorruptFile(self.path, f"{length} bytes are too few for a block file")
+        magic, version, block_bytes = _HEADER.unpack(self._read(0, _HEADER.size))
+        if magic != MAGIC:
+            raise CorruptFile(self.path, "not a block file (magic)")
+        if version != VERSION:
+            raise IncompatibleVersion(self.path, version, VERSION)
+        blocks, records, tables, checksum, end = _FOOTER.unpack(self._read(length - _FOOTER.size, _FOOTER.size))
+        if block_bytes != BLOCK_BYTES or end != FOOTER_MAGIC:
+            raise CorruptFile(self.path, "truncated, or damaged in its header or footer")
+        if tables + (blocks + records + 2) * 8 + _FOOTER.size != length:
+            raise CorruptFile(self.path, "length and footer disagree: truncated or damaged")
+        digest = xxhash.xxh3_64()
+        for position in range(tables, length - _FOOTER.size, 1 << 20):
+            digest.update(self._read(position, min(1 << 20, length - _FOOTER.size - position)))
+        if digest.intdigest() != checksum:
+            raise CorruptFile(self.path, "the checksum of the tables does not hold")
+        self._blocks, self._records = blocks, records
+        self._block_table, self._record_table = tables, tables + (blocks + 1) * 8
+        first = self._number(self._block_table)
+        last = self._number(self._record_table - 8)
+        self.total_bytes = self._number(self._record_table + records * 8)
+        """Sum of the lengths of all records."""
+        if (
+            (first, last) != (_HEADER.size, tables)
+            or self._number(self._record_table) != 0
+            or (self.total_bytes + BLOCK_BYTES - 1) // BLOCK_BYTES != blocks
+        ):
+            raise CorruptFile(self.path, "its tables contradict its footer")
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return self._records
+
+    def __enter__(self) -> BlockReader:
+        """Return the reader itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self.close()
+
+    def length(self, ordinal: int) -> int:
+        """Return the length of a record in bytes, without decompressing anything. Raises `IndexError`."""
+        start, end = self._bounds(ordinal)
+        return end - start
+
+    def record(self, ordinal: int) -> bytes:
+        """Return a record. Raises `IndexError` where there is none of that ordinal."""
+        start, end = self._bounds(ordinal)
+        return self._stream(start, end)
+
+    def slice(self, ordinal: int, start: int, end: int) -> bytes:
+        """Return bytes [start, end) of a record, cut to its length; decompresses only the blocks they stand in."""
+        first, last = self._bounds(ordinal)
+        lower = min(first + max(start, 0), last)
+        return self._stream(lower, max(lower, min(first + end, last)))
+
+    def verify(self) -> None:
+        """Decompress every block and check every offset. Raises `CorruptFile`."""
+        for block in range(self._blocks):
+            self._decompress(block)
+        previous = 0
+        for position in range(self._record_table, self._record_table + (self._records + 1) * 8, 1 << 19):
+            size = min(1 << 19, self._record_table + (self._records + 1) * 8 - position)
+            for (offset,) in struct.iter_unpack("<Q", self._read(position, size)):
+                if offset < previous:
+                    raise CorruptFile(self.path, "record offsets descend")
+                previous = offset
+
+    def close(self) -> None:
+        """Close the file; reading afterwards raises `ValueError`."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def _bounds(self, ordinal: int) -> tuple[int, int]:
+        if not 0 <= ordinal < self._records:
+            raise IndexError(f"record {ordinal} of {self._records}")
+        start, end = _PAIR.unpack(self._read(self._record_table + ordinal * 8, 16))
+        if not start <= end <= self.total_bytes:
+            raise CorruptFile(self.path, f"the offsets of record {ordinal} are out of order")
+        return start, end
+
+    def _stream(self, start: int, end: int) -> bytes:
+        if start == end:
+            return b""
+        first, last = start // BLOCK_BYTES, (end - 1) // BLOCK_BYTES
+        if first == last:
+            base = first * BLOCK_BYTES
+            return self._block(first)[start - base : end - base]
+        parts = [self._block(first)[start - first * BLOCK_BYTES :]]
+        # Blocks inside a long record are used whole: they would only drive others out of the cache.
+        parts.extend(self._decompress(block) for block in range(first + 1, last))
+        parts.append(self._block(last)[: end - last * BLOCK_BYTES])
+        return b"".join(parts)
+
+    def _block(self, block: int) -> bytes:
+        with self._lock:
+            cached = self._cache.get(block)
+            if cached is not None:
+                self._cache.move_to_end(block)
+                return cached
+        content = self._decompress(block)
+        with self._lock:
+            self._cache[block] = content
+            if len(self._cache) > _CACHED_BLOCKS:
+                self._cache.popitem(last=False)
+        return content
+
+    def _decompress(self, block: int) -> bytes:
+        import zstandard
+
+        start, end = _PAIR.unpack(self._read(self._block_table + block * 8, 16))
+        expected = min(BLOCK_BYTES, self.total_bytes - block * BLOCK_BYTES)
+        if not start < end <= self._block_table or end - start > 2 * BLOCK_BYTES:
+            raise CorruptFile(self.path, f"the offsets of block {block} are out of order")
+        frame = self._read(start, end - start)
+        try:
+            parameters = zstandard.get_frame_parameters(frame)
+            # The frame itself says how much memory it wants: believed only if it is what a block needs.
+            if parameters.content_size != expected or not parameters.has_checksum:
+                raise CorruptFile(self.path, f"block {block} is not a frame of {expected} bytes")
+            try:
+                decompressor = self._decompressors.pop()
+            except IndexError:
+                decompressor = zstandard.ZstdDecompressor()
+            content = decompressor.decompress(frame, allow_extra_data=False)
+            self._decompressors.append(decompressor)
+        except zstandard.ZstdError as error:
+            raise CorruptFile(self.path, f"block {block} is damaged ({error})") from None
+        if len(content) != expected:
+            raise CorruptFile(self.path, f"block {block} holds {len(content)} bytes, not {expected}")
+        return content
+
+    def _number(self, position: int) -> int:
+        return int.from_bytes(self._read(position, 8), "little")
+
+    def _read(self, position: int, length: int) -> bytes:
+        if self._descriptor < 0:
+            raise ValueError(f"{self.path} is closed")
+        with refusals_named(self.path):
+            data = os.pread(self._descriptor, length, position)
+        if len(data) != length:
+            raise CorruptFile(self.path, f"truncated: {length} bytes wanted at {position}, {len(data)} there")
+        return data
