@@ -1,17 +1,23 @@
 """The compiled kernel; `provenance.kernel.reference` has the same names and identical results.
 
-Buffers in, bytes out. Arrays are little-endian ``u64`` as bytes unless said. The GIL is released in every call.
+Buffers in, bytes out. Arrays are little-endian ``u64`` as bytes unless said. The GIL is released in every call;
+nobody may change a buffer while a call reads it.
 Offsets are bytes; ranges are half-open. Formats and rules: ARCHITECTURE.md.
+A size, width or count out of range raises ValueError, an integer that does not fit its type OverflowError.
+
+``codepoints``: windows are of ``width`` code points and start at code points; window numbers and ranges then
+count code points, not bytes. The text must be UTF-8.
 """
 
 from collections.abc import Sequence
+from mmap import mmap
 from typing import TypeAlias
 
-Buffer: TypeAlias = bytes | bytearray | memoryview
-"""Anything with the buffer protocol, `mmap.mmap` included."""
+Buffer: TypeAlias = bytes | bytearray | memoryview | mmap
+"""Anything with a contiguous buffer."""
 
 def isa() -> str:
-    """Return the instruction set in use: ``avx512``, ``avx2`` or ``portable``."""
+    """Return the instruction set in use: ``avx512``, ``avx2``, ``portable`` (``reference`` in the reference)."""
 
 def normalise(text: Buffer) -> bytes:
     """Return ``layout-1`` of ``text``."""
@@ -19,20 +25,22 @@ def normalise(text: Buffer) -> bytes:
 def normalise_map(text: Buffer) -> tuple[bytes, bytes, bytes]:
     """Return the normalised text and its breakpoints: normalised offsets, source offsets."""
 
-def window_keys(normalised: Buffer, width: int, stride: int, seed: int) -> bytes:
+def window_keys(normalised: Buffer, width: int, stride: int, seed: int, *, codepoints: bool = False) -> bytes:
     """Return the key of every window that starts at a multiple of ``stride``."""
 
 def sample_positions(normalised: Buffer, width: int, group: int) -> bytes:
-    """Return the distinct starts of the sampled windows, ascending."""
+    """Return the distinct starts of the sampled windows, ascending. ``group`` is at least 1."""
 
 def sort_unique(keys: Buffer) -> bytes:
     """Return the distinct keys in ascending order."""
 
 class KeyCollector:
-    """What a build gathers from the texts of one segment, in memory."""
+    """What a build gathers from the texts of one segment, in memory. Not for use by two threads at once."""
 
-    def __init__(self, width: int, stride: int, seed: int, group: int, *, words: bool = True) -> None:
-        """``group`` 0 gathers no samples; ``words`` false gathers no words."""
+    def __init__(
+        self, width: int, stride: int, seed: int, group: int, *, words: bool = True, codepoints: bool = False
+    ) -> None:
+        """``group`` 0 gathers no samples; ``words`` false gathers no words; ``codepoints`` is for the tiles alone."""
     def add(self, text: Buffer, repository: int) -> None:
         """Normalise one source text; gather its tile keys, its samples and its words."""
     def add_samples(self, text: Buffer, repository: int) -> None:
@@ -47,35 +55,88 @@ class KeyCollector:
 def insert_sorted(body: Buffer, regions: int, halves: int, first_region: int, region_count: int, keys: Buffer) -> None:
     """Set the bits of ``keys`` in ``body``: the lines of regions [first, first + count), first half then second half.
 
-    ``regions`` is the whole filter's. Raises ValueError if a key falls outside of the regions, or a size is off.
+    ``regions`` is the whole filter's. Raises ValueError, with nothing set, if a key falls outside of the regions
+    or a size is off. Any order gives the same bits; sorted keys fill memory from front to back.
     """
 
 def contains(body: Buffer, regions: int, halves: int, keys: Buffer) -> bytes:
     """Return one byte a key: 1 where the filter body holds it, else 0."""
 
-def hits(filters: Sequence[tuple[Buffer, int, int]], normalised: Buffer, width: int, seed: int) -> bytes:
+def hits(
+    filters: Sequence[tuple[Buffer, int, int]], normalised: Buffer, width: int, seed: int, *, codepoints: bool = False
+) -> bytes:
     """Return one bit a window at every offset (LSB first): set where any (body, regions, halves) holds it."""
 
 def chains(
-    filters: Sequence[tuple[Buffer, int, int]], normalised: Buffer, width: int, stride: int, seed: int
+    filters: Sequence[tuple[Buffer, int, int]],
+    normalised: Buffer,
+    width: int,
+    stride: int,
+    seed: int,
+    *,
+    codepoints: bool = False,
 ) -> tuple[int, bytes]:
     """Return the number of hits, and the maximal chains as pairs (start, end), ascending by (start, end).
 
     A chain is a maximal run of hits ``stride`` apart; it covers [first hit, last hit + width).
     """
 
-def pybloom_contains(bits: Buffer, bit_count: int, hash_seeds: Sequence[int], keys: Buffer, *, strings: bool) -> bytes:
-    """Return one byte a key, as pybloomfiltermmap3 itself answers; see `provenance.membership.pybloom`."""
+def random_read_limit(body: Buffer, count: int, seed: int) -> int:
+    """Return the sum (mod 2^64) of the first word of ``count`` pseudo-random 64-byte lines of ``body``.
+
+    The reads are independent and prefetched, so that the time of a call is the machine's limit for a filter that
+    reads one line a window; benchmarks time it beside `chains`.
+    """
+
+def pybloom_contains(bits: Buffer, bit_count: int, hash_seeds: Sequence[int], keys: Buffer) -> bytes:
+    """Return one byte an integer key: 1 where pybloomfiltermmap3 would say that it is in the filter, else 0.
+
+    ``bits`` is the library's bit array (``data_array``), of ``bit_count`` bits (``num_bits``).
+    """
+
+def pybloom_insert(bits: Buffer, bit_count: int, hash_seeds: Sequence[int], keys: Buffer) -> None:
+    """Set the bits of integer keys, as the library's ``add`` does."""
+
+def pybloom_hits(
+    bits: Buffer,
+    bit_count: int,
+    hash_seeds: Sequence[int],
+    normalised: Buffer,
+    width: int,
+    seed: int | None,
+    *,
+    codepoints: bool = False,
+) -> bytes:
+    """Return one bit a window at every offset (LSB first), as the library itself answers.
+
+    With a ``seed`` the window's XXH3-64 key is asked for, as an int; with None the window's text, as str or bytes.
+    """
+
+def pybloom_chains(
+    bits: Buffer,
+    bit_count: int,
+    hash_seeds: Sequence[int],
+    normalised: Buffer,
+    width: int,
+    stride: int,
+    seed: int | None,
+    *,
+    codepoints: bool = False,
+) -> tuple[int, bytes]:
+    """Return what `chains` returns, for the hits of `pybloom_hits`."""
 
 def common_runs(query: Buffer, document: Buffer, minimum: int) -> list[tuple[int, int, int]]:
-    """Return all maximal common runs of at least ``minimum`` bytes: (query start, document start, length).
+    """Return the maximal common runs of at least ``minimum`` bytes: (query start, document start, length).
 
-    A run is maximal on its diagonal: the byte before differs and the byte after differs (or a text ends).
-    For every run of the query that stands in the document at least one occurrence is returned (the earliest);
-    further occurrences in the document of a run already returned may be left out, so that time and
-    memory stay near-linear whatever the texts. Runs contained in another returned run of the query are left out.
-    Ascending by query start.
+    A range of the query is returned when it stands in the document and no longer range of the query around it does;
+    with it comes the earliest place in the document where the whole range stands. So the byte before differs and
+    the byte after differs (or a text ends), and every common stretch that long lies in a returned range. Further
+    occurrences of the same range are left out; no returned range holds another. Ascending by query start.
+    Time and memory stay near-linear whatever the texts.
     """
 
 def find_all(haystack: Buffer, needle: Buffer, *, fold_case: bool = False, limit: int = 0) -> bytes:
-    """Return the offsets of the non-overlapping occurrences, ascending; ``fold_case`` folds ASCII letters only."""
+    """Return the offsets of the non-overlapping occurrences, ascending; ``fold_case`` folds ASCII letters only.
+
+    At most ``limit`` of them (0: all). An empty needle raises ValueError.
+    """
