@@ -2,7 +2,10 @@
 
 An engine finds *candidates*: stored contents that may hold what is asked for. Whoever asks verifies
 every candidate on the stored text. The engine indexes words (ARCHITECTURE.md, Words) with positions,
-and keyword fields of the documents of each content.
+keyword fields of the documents of each content, and a mark on contents that hold a word too long to index.
+
+Nothing that matches is ever missing from the candidates, but candidates need not match: an engine may leave
+out any condition that costs more than it saves.
 """
 
 from __future__ import annotations
@@ -19,20 +22,21 @@ class Filters:
     """What a document must be for its content to count; empty means anything.
 
     Values of one field are alternatives, fields are joined by and; all must hold for one and the same document.
-    ``repositories`` and ``languages`` compare whole, ignoring ASCII case; ``licenses`` are SPDX ids, each a member
-    of the document's expression; ``paths`` are shell patterns over the whole path; ``exclude_repositories``
-    are shell patterns, ignoring case.
+    ``repositories``, ``owners`` (`filtering.owner_of`) and ``languages`` compare whole, ignoring ASCII case;
+    ``licenses`` are SPDX ids, each a member of the document's expression; ``paths`` are shell patterns over the
+    whole path (``*`` crosses ``/``); ``exclude_repositories`` are shell patterns, ignoring ASCII case.
     """
 
     languages: tuple[str, ...] = ()
     repositories: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
     licenses: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     exclude_repositories: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(
-            self.languages or self.repositories or self.licenses or self.paths or self.exclude_repositories
+        return any(
+            (self.languages, self.repositories, self.owners, self.licenses, self.paths, self.exclude_repositories)
         )
 
 
@@ -44,53 +48,55 @@ class Phrase:
     ``last_cut``: it ends inside a word, so ``words[-1]`` is the beginning of some word. One word with both
     is the inside of a word. Whether a literal's edge is a cut cannot be known: a literal that begins (ends)
     with a letter or digit has ``first_cut`` (``last_cut``), and then a whole word is one of the possibilities.
+    ``fold_case``: ASCII letters match in either case.
     """
 
     words: tuple[str, ...]
     first_cut: bool = False
     last_cut: bool = False
+    fold_case: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Contents that may match, best first where the query ranks, else ascending by address.
+    """Contents that may match: best first from `SearchEngine.ranked`, else ascending by address.
 
-    ``complete`` is true when nothing that can match is missing from ``refs``; otherwise there are more
-    (or the engine bounded its own work) and ``total`` is a lower bound.
+    ``complete`` is true when nothing that can match is missing from ``refs``; otherwise there may be more,
+    all of them behind the last one. ``scores`` go with ``refs`` where the engine ranks.
     """
 
     refs: tuple[ContentRef, ...]
-    total: int
     complete: bool
     scores: tuple[float, ...] = ()
 
 
 class SearchEngine(Protocol):
-    """The search parts of one index snapshot; usable from many threads."""
+    """The search parts of one index snapshot; usable from many threads.
+
+    All methods raise `EngineUnavailable` when a part of the index does not answer: never fewer candidates.
+    ``after`` asks for candidates behind an address only.
+    """
 
     @property
     def name(self) -> str:
         """Return the engine's name: ``tantivy`` or ``elasticsearch``."""
         ...
 
-    def phrase(self, phrase: Phrase, filters: Filters, limit: int) -> Candidates:
-        """Find contents in which the words stand one after another. Raises `EngineUnavailable`."""
+    def phrase(self, phrase: Phrase, filters: Filters, limit: int, after: ContentRef | None = None) -> Candidates:
+        """Find contents in which the words stand one after another; every content that may for a phrase of none."""
         ...
 
-    def all_words(self, words: Sequence[str], filters: Filters, limit: int) -> Candidates:
+    def all_words(
+        self, words: Sequence[str], filters: Filters, limit: int, after: ContentRef | None = None
+    ) -> Candidates:
         """Find contents that hold every word, in any order."""
         ...
 
     def ranked(self, words: Sequence[str], filters: Filters, limit: int) -> Candidates:
-        """Find contents by BM25 over any of the words, best first; ties by address."""
-        ...
+        """Find the ``limit`` best contents of every part of the index by BM25 over any of the words.
 
-    def matching(self, filters: Filters, limit: int) -> Candidates:
-        """Find contents with a document that passes the filters, ascending by address."""
-        ...
-
-    def expand(self, part: str, *, first_cut: bool, last_cut: bool, fold_case: bool, limit: int) -> tuple[list[str], bool]:
-        """Return indexed words that end with, begin with or hold ``part``, and whether that is all of them."""
+        Scores of different parts do not compare: whoever asks ranks again.
+        """
         ...
 
     def document_frequency(self, word: str) -> int:
@@ -108,8 +114,8 @@ class SegmentWriter(Protocol):
     The engine's own files go to ``search/`` in the segment's directory, the words to ``words.txt``.
     """
 
-    def add(self, content: int, text: str, sources: Sequence[Source]) -> None:
-        """Index one content with all its documents; contents come in ascending order."""
+    def add(self, content: int, text: bytes, sources: Sequence[Source]) -> None:
+        """Index one content (its UTF-8 text) with all its documents; contents come in ascending order."""
         ...
 
     def finish(self, words: bytes) -> list[str]:
