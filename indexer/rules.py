@@ -16,13 +16,12 @@ Decoding, in this order:
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
-
-from pathspec import GitIgnoreSpec
 
 from provenance.errors import ParameterError
 
@@ -36,6 +35,8 @@ BINARY_SUFFIXES = frozenset(
     """.split()
 )
 """Suffixes (lower case) of formats that hold no source text; such files are not opened."""
+SILENT_FOLDERS = frozenset((".git", ".hg", ".svn", "__pycache__"))
+"""Folders that are passed over without being counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,8 @@ def compile_patterns(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     """
     if not patterns:
         return _nothing
+    from pathspec import GitIgnoreSpec  # slow to import, and seldom needed
+
     try:
         return GitIgnoreSpec.from_lines(patterns).match_file
     except ValueError as error:
@@ -203,3 +206,12 @@ def described(rules: Rules) -> Iterable[tuple[str, str]]:
     yield "ignore files", "obeyed" if rules.follow_ignore_files else "not obeyed"
     yield "exclude", ", ".join(rules.exclude) or "nothing"
     yield "not opened", " ".join(sorted(rules.binary_suffixes))
+
+
+def readable(path: str) -> str:
+    r"""Return a path as text: bytes of a file name that are not UTF-8 are written ``\xNN``."""
+    try:
+        path.encode()
+        return path
+    except UnicodeEncodeError:
+        return os.fsencode(path).decode("utf-8", "backslashreplace")
