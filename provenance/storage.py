@@ -6,7 +6,7 @@ A file or folder is complete or does not exist: it is written beside its place, 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,13 +40,15 @@ def fsync_descriptor(descriptor: int) -> None:
     os.fsync(descriptor)
 
 
-def write_durably(path: Path, data: bytes) -> None:
+def write_durably(path: Path, data: bytes, *, before_rename: Callable[[], None] | None = None) -> None:
     """Replace a file atomically: written beside as ``.<name>.part``, fsync'd, renamed, folder fsync'd."""
     beside = path.with_name(f".{path.name}.part")
     with open(beside, "wb") as file:
         file.write(data)
         file.flush()
         fsync_descriptor(file.fileno())
+    if before_rename is not None:
+        before_rename()
     os.replace(beside, path)
     fsync(path.parent)
 

@@ -1,0 +1,173 @@
+"""Worker processes: spawned, fed one task at a time, never outliving their master.
+
+Not concurrent.futures: a worker that dies must be named with its cause, progress must stream, Ctrl-C must end the
+work at once, and a worker whose master was killed must neither go on writing nor let the next writer in before it
+has stopped. It therefore watches its master, and holds a copy of the writer's lock as long as it lives.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import reduction
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from indexer.plan import Task, TaskResult
+from indexer.worker import Heard, Job, KeyTask, Worker
+from provenance.errors import ProvenanceError
+
+Work = Task | KeyTask
+
+
+def run_tasks(
+    job: Job, tasks: Sequence[Work], workers: int, lock: int, heard: Heard
+) -> Iterator[tuple[Work, TaskResult]]:
+    """Do all tasks and yield their results as they finish, in any order.
+
+    One worker is this very process. ``lock`` is the descriptor of the writer's lock. Raises what a task raises,
+    after all workers were stopped.
+    """
+    workers = min(workers, len(tasks))
+    if workers <= 1:
+        worker = Worker(job)
+        for task in tasks:
+            yield task, worker.run(task, heard)
+        return
+    pool = _Pool(job, workers, lock)
+    try:
+        yield from pool.run(tasks, heard)
+    finally:
+        pool.stop()
+
+
+class _Pool:
+    def __init__(self, job: Job, workers: int, lock: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._members: dict[Connection[Any, Any], BaseProcess] = {}
+        try:
+            for _ in range(workers):
+                ours, theirs = context.Pipe()
+                process = context.Process(target=_serve, args=(theirs, _Inherited(lock), job), daemon=True)
+                process.start()
+                theirs.close()
+                self._members[ours] = process
+        except BaseException:
+            self.stop()
+            raise
+
+    def run(self, tasks: Sequence[Work], heard: Heard) -> Iterator[tuple[Work, TaskResult]]:
+        waiting = list(reversed(tasks))
+        working: dict[Connection[Any, Any], Work] = {}
+        for connection in self._members:
+            if waiting:
+                working[connection] = self._give(connection, waiting.pop())
+        while working:
+            for connection in wait(list(working)):
+                assert isinstance(connection, Connection)
+                try:
+                    kind, value = connection.recv()
+                except (EOFError, ConnectionResetError):
+                    raise self._death(connection) from None
+                if kind == "progress":
+                    heard(*value)
+                elif kind == "error":
+                    raise value
+                elif kind == "crash":
+                    raise RuntimeError(f"a build worker failed:\n{value}")
+                else:
+                    task = working.pop(connection)
+                    if waiting:
+                        working[connection] = self._give(connection, waiting.pop())
+                    yield task, value
+
+    def _give(self, connection: Connection[Any, Any], task: Work) -> Work:
+        try:
+            connection.send(task)
+        except (BrokenPipeError, ConnectionResetError):
+            raise self._death(connection) from None
+        return task
+
+    def _death(self, connection: Connection[Any, Any]) -> ProvenanceError:
+        process = self._members[connection]
+        process.join(10)
+        code = process.exitcode
+        cause = f"exit code {code}"
+        if code is not None and code < 0:
+            cause = f"killed by {signal.Signals(-code).name}"
+            if code == -signal.SIGKILL:
+                cause += ", by the system for want of memory if by nobody else"
+        return ProvenanceError(f"a build worker ended early ({cause}); run the same command again to resume")
+
+    def stop(self) -> None:
+        for connection, process in self._members.items():
+            connection.close()
+            process.terminate()
+        for process in self._members.values():
+            process.join()
+
+
+class _Inherited:
+    """A descriptor that the child process of a spawn gets a copy of."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __getstate__(self) -> Any:
+        return reduction.DupFd(self._descriptor)
+
+    def __setstate__(self, state: Any) -> None:
+        self._descriptor = state.detach()
+
+
+def _serve(connection: Connection[Any, Any], lock: _Inherited, job: Job) -> None:
+    """Do tasks until the connection ends; ``lock`` keeps the writer's lock held while this process lives."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the master ends its workers
+    threading.Thread(target=_follow_master, daemon=True).start()
+    report = _Reporter(connection)
+    try:
+        worker = Worker(job)
+        while True:
+            task = connection.recv()
+            result = worker.run(task, report.add)
+            report.flush()
+            connection.send(("done", result))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
+    except ProvenanceError as error:
+        connection.send(("error", error))
+    except BaseException as error:
+        connection.send(("crash", "".join(traceback.format_exception(error))))
+
+
+def _follow_master() -> None:
+    master = multiprocessing.parent_process()
+    if master is not None:
+        wait([master.sentinel])
+        os._exit(1)
+
+
+class _Reporter:
+    """Sends progress, not more often than every 4 MiB."""
+
+    def __init__(self, connection: Connection[Any, Any]) -> None:
+        self._send: Callable[[Any], None] = connection.send
+        self._sums = [0, 0, 0]
+
+    def add(self, weight: int, documents: int, text_bytes: int) -> None:
+        for at, value in enumerate((weight, documents, text_bytes)):
+            self._sums[at] += value
+        if max(self._sums) >= 4 << 20:
+            self.flush()
+
+    def flush(self) -> None:
+        if any(self._sums):
+            self._send(("progress", tuple(self._sums)))
+            self._sums = [0, 0, 0]
+
+

@@ -1,0 +1,291 @@
+"""Writing one segment: texts, sources, tables, the engine's part, and the keys spilled for the filter layer.
+
+Two passes. The first takes documents as they come: a new content's text goes to text.blk and through the key
+collector, a known content gains a source. The second knows all sources of each content and feeds the engine,
+reading the texts back from text.blk. So memory holds sources, ids and keys of one segment, and no text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from array import array
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from indexer.commit import remove_tree
+from indexer.faults import reach
+from provenance.manifest import SegmentEntry
+from provenance.parameters import Parameters
+from provenance.records import Document, Source
+from provenance.segment import CONTENT, DOCUMENT, FORMAT, encode_source, file_checksum
+from provenance.storage import fsync_descriptor, refusals_named, rename_durably, write_durably
+from provenance.store import BlockReader, BlockWriter
+
+if TYPE_CHECKING:
+    from zstandard import ZstdCompressor
+
+    from provenance.kernel import KeyCollector
+    from provenance.search.base import SegmentWriter
+
+RUN_BYTES = 128 << 20
+"""Text after which keys are spilled, so that the collector's memory is bounded whatever the segment's size."""
+MAX_DOCUMENTS = 200_000
+"""Documents after which a segment ends: their ids and sources are in memory until then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spill:
+    """Files of keys written for one segment, to be merged into a layer."""
+
+    tiles: tuple[str, ...] = ()
+    samples: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=65536)
+def repository_number(repository: str) -> int:
+    """Return the number of a repository in samples: the low 32 bits of XXH3-64 of its case-folded name.
+
+    A function of the name alone, so workers need no common table. Two of a million repositories share a number
+    with a chance that matters nothing to a count that ends at ten.
+    """
+    import xxhash
+
+    return xxhash.xxh3_64_intdigest(repository.casefold().encode("utf-8", "surrogatepass")) & 0xFFFFFFFF
+
+
+class KeySpiller:
+    """Gathers the keys of texts and spills them as sorted runs; also keeps the words."""
+
+    def __init__(self, prefix: Path, parameters: Parameters, group: int, *, words: bool) -> None:
+        """Spill to files that begin with ``prefix``; ``group`` 0 gathers no samples."""
+        self._prefix = prefix
+        self._parameters = parameters
+        self._group = group
+        self._with_words = words
+        self._words: list[bytes] = []
+        self._tiles: list[str] = []
+        self._samples: list[str] = []
+        self._bytes = 0
+        self.samples = group > 0
+        """Whether samples are gathered."""
+        self._collector = self._new_collector()
+
+    def _new_collector(self) -> KeyCollector:
+        from provenance import kernel
+
+        p = self._parameters
+        return kernel.KeyCollector(p.width, p.stride, p.seed, self._group, words=self._with_words)
+
+    def add(self, text: bytes, repository: str) -> None:
+        """Gather from a text that is new."""
+        self._bytes += len(text)
+        self._collector.add(text, repository_number(repository) if self.samples else 0)
+        if self._bytes >= RUN_BYTES:
+            self._spill()
+            self._collector = self._new_collector()
+
+    def add_repository(self, text: bytes, repository: str) -> None:
+        """Gather that a known text stands in one more repository."""
+        self._collector.add_samples(text, repository_number(repository))
+
+    def finish(self) -> tuple[Spill, bytes]:
+        """Spill the rest; return the files, and the distinct words joined by newlines."""
+        self._spill()
+        if len(self._words) > 1:
+            words = b"\n".join(sorted(set().union(*(run.split(b"\n") for run in self._words if run))))
+        else:
+            words = self._words[0]
+        return Spill(tuple(self._tiles), tuple(self._samples)), words
+
+    def _spill(self) -> None:
+        run = len(self._tiles)
+        tiles = self._prefix.with_name(f"{self._prefix.name}-{run}.tiles")
+        _write(tiles, self._collector.tiles())
+        self._tiles.append(tiles.name)
+        reach("spill")
+        if self.samples:
+            keys, repositories = self._collector.samples()
+            samples = tiles.with_suffix(".samples")
+            _write(samples, struct.pack("<Q", len(keys) // 8), keys, repositories)
+            self._samples.append(samples.name)
+        self._words.append(self._collector.words() if self._with_words else b"")
+        self._bytes = 0
+
+
+class SegmentBuilder:
+    """Writes one segment from documents in input order; one thread.
+
+    Nothing stands under the segment's name before `finish`; `abandon` removes what was written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        spills: Path,
+        parameters: Parameters,
+        group: int,
+        segment_bytes: int,
+        compressor: ZstdCompressor,
+    ) -> None:
+        """Write to ``folder/.name.part`` until ``segment_bytes`` of text; spill keys to ``spills/name-RUN.*``."""
+        self._parameters = parameters
+        self._segment_bytes = segment_bytes
+        self._target = folder / name
+        self._part = folder / f".{name}.part"
+        with refusals_named(self._part):
+            remove_tree(self._part)
+            self._part.mkdir(parents=True)
+        self._text = BlockWriter(self._part / "text.blk", compressor=compressor)
+        self._compressor = compressor
+        self._keys = KeySpiller(spills / name, parameters, group, words=True)
+        self._engine: SegmentWriter | None = None
+        # By arrival, one entry a document; ordinals are given at the end, when all documents of a content are known.
+        self._ids: list[bytes] = []
+        self._sources: list[Source] = []
+        self._content_of = array("I")
+        self._known: set[bytes] = set()
+        # By content.
+        self._contents: dict[bytes, int] = {}
+        self._first = array("I")
+        self._encoding_of = array("I")
+        self._encodings: dict[str, int] = {}
+        self._repositories: dict[int, set[str]] = {}
+        self.text_bytes = 0
+        """Bytes of text so far, each content once."""
+
+    @property
+    def full(self) -> bool:
+        """Tell whether the next document belongs to the next segment."""
+        return self.text_bytes >= self._segment_bytes or len(self._ids) >= MAX_DOCUMENTS
+
+    @property
+    def contents(self) -> int:
+        """Return the number of contents so far."""
+        return len(self._contents)
+
+    def add(self, document: Document, identity: bytes) -> bool:
+        """Take one document with its id; returns whether it was new to this segment."""
+        if identity in self._known:
+            return False
+        self._known.add(identity)
+        content = self._contents.get(document.content_id)
+        if content is None:
+            content = self._text.append(document.utf8)
+            self._contents[document.content_id] = content
+            self._first.append(len(self._ids))
+            self._encoding_of.append(self._encodings.setdefault(document.encoding, len(self._encodings)))
+            self.text_bytes += len(document.utf8)
+            self._keys.add(document.utf8, document.source.repository)
+        elif self._keys.samples:
+            self._shared(content, document)
+        self._ids.append(identity)
+        self._sources.append(document.source)
+        self._content_of.append(content)
+        return True
+
+    def _shared(self, content: int, document: Document) -> None:
+        holders = self._repositories.get(content)
+        if holders is None:
+            holders = self._repositories[content] = {self._sources[self._first[content]].repository.casefold()}
+        name = document.source.repository.casefold()
+        # Who is held by as many repositories as it takes is common already.
+        if name not in holders and len(holders) < self._parameters.common_repositories:
+            holders.add(name)
+            self._keys.add_repository(document.utf8, document.source.repository)
+
+    def finish(self) -> tuple[SegmentEntry, Spill]:
+        """Write what is left, make all of it durable, and give the segment its name."""
+        self._text.finish()
+        spill, words = self._keys.finish()
+        files = ["text.blk", *self._write_documents(words)]
+        entry = self._write_manifest(files)
+        reach("segment-commit")
+        with refusals_named(self._target):
+            remove_tree(self._target)
+            rename_durably(self._part, self._target)
+        return entry, spill
+
+    def _write_documents(self, words: bytes) -> list[str]:
+        from provenance.search import open_writer
+
+        sources = BlockWriter(self._part / "sources.blk", compressor=self._compressor)
+        engine = self._engine = open_writer(self._parameters.as_dict(), self._part)
+        ids, content_of = self._ids, self._content_of
+        arrivals = sorted(range(len(ids)), key=content_of.__getitem__)
+        contents = bytearray()
+        licences: dict[str, bytes] = {}
+        digest_rows = []
+        at = 0
+        with BlockReader(self._part / "text.blk") as texts:
+            for content, identity in enumerate(self._contents):
+                first = at
+                while at < len(arrivals) and content_of[arrivals[at]] == content:
+                    at += 1
+                held = [self._sources[arrival] for arrival in arrivals[first:at]]
+                contents += CONTENT.pack(identity, first, at - first, self._encoding_of[content])
+                for arrival, source in zip(arrivals[first:at], held, strict=True):
+                    sources.append(encode_source(source))
+                    licence = licences.get(source.license)
+                    if licence is None:
+                        encoded = source.license.encode("utf-8", "surrogatepass")
+                        licence = licences[source.license] = hashlib.sha256(encoded).digest()
+                    digest_rows.append(ids[arrival] + licence)
+                engine.add(content, texts.record(content), held)
+        sources.finish()
+        written = engine.finish(words)
+        self._engine = None
+        digest_rows.sort()
+        rows = sorted(zip((ids[arrival] for arrival in arrivals), range(len(arrivals)), strict=True))
+        _write(self._part / "contents.bin", contents)
+        _write(self._part / "documents.bin", b"".join(DOCUMENT.pack(*row) for row in rows))
+        _write(self._part / "digest.bin", b"".join(digest_rows))
+        return ["sources.blk", "contents.bin", "documents.bin", "digest.bin", *written]
+
+    def _write_manifest(self, files: list[str]) -> SegmentEntry:
+        repositories = len({source.repository.casefold() for source in self._sources})
+        value: dict[str, Any] = {
+            "format": FORMAT,
+            "id": self._target.name,
+            "documents": len(self._ids),
+            "contents": len(self._contents),
+            "text_bytes": self.text_bytes,
+            "repositories": repositories,
+            "parameters": self._parameters.as_dict(),
+            "encodings": list(self._encodings),
+            "files": {
+                name: {"bytes": (self._part / name).stat().st_size, "xxh3": file_checksum(self._part / name)}
+                for name in sorted(files)
+            },
+        }
+        data = json.dumps(value, indent=1, ensure_ascii=True).encode("ascii") + b"\n"
+        with refusals_named(self._part):
+            write_durably(self._part / "manifest.json", data)
+        return SegmentEntry(
+            id=self._target.name,
+            documents=len(self._ids),
+            contents=len(self._contents),
+            text_bytes=self.text_bytes,
+            repositories=repositories,
+            manifest=hashlib.sha256(data).hexdigest(),
+        )
+
+    def abandon(self) -> None:
+        """Stop, and remove what was written."""
+        if self._engine is not None:
+            self._engine.abandon()
+        self._text.abandon()
+        with refusals_named(self._part):
+            remove_tree(self._part)
+
+
+def _write(path: Path, *pieces: bytes | bytearray) -> None:
+    with refusals_named(path), open(path, "wb") as file:
+        for piece in pieces:
+            file.write(piece)
+        file.flush()
+        fsync_descriptor(file.fileno())
