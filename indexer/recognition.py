@@ -1,0 +1,162 @@
+"""Which licence a text is: by its own words, offline.
+
+The reference texts come with the `identify` library (the licences of GitHub's chooser). A text is cut into runs of
+four words, copyright lines left out; a reference licence is *contained* if 92 % of its runs occur in the text. Of the
+contained ones those drop out whose runs stand almost all in another contained one (BSD-2-Clause in BSD-3-Clause). What
+remains holds together. What the library lacks is told by phrases that no other licence has.
+
+The text of a GNU licence does not say whether later versions may be chosen; it is reported as ``-only``, which claims
+the least freedom. A notice that says so ("either version 2 … or any later version") is reported as ``-or-later``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+from indexer import licensing
+from provenance.records import NOASSERTION
+
+_CONTAINED = 0.92
+_SUBSUMED = 0.8
+_RUN = 4
+_MAX_TEXT = 256 << 10
+_WORD = re.compile(r"[a-z0-9]+")
+_COPYRIGHT_LINE = re.compile(r"^.*(?:copyright (?:\(c\)|©|\d|\[|<|holder)|©|all rights reserved).*$", re.I | re.M)
+
+# Phrases of folded text that one licence alone has; all phrases of a line must occur.
+_PHRASES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Python-2.0", ("beopen com license agreement for python 2 0", "python software foundation license version 2")),
+    ("PSF-2.0", ("python software foundation license version 2",)),
+    ("Apache-1.1", ("the apache software license version 1 1",)),
+    ("MPL-1.1", ("mozilla public license version 1 1",)),
+    ("CDDL-1.0", ("common development and distribution license", "version 1 0")),
+    ("ZPL-2.1", ("zope public license zpl version 2 1",)),
+    ("CECILL-2.1", ("contrat de licence de logiciel libre cecill",)),
+    ("CECILL-2.1", ("cecill free software license agreement", "version 2 1")),
+    ("GFDL-1.3-only", ("gnu free documentation license", "version 1 3 3 november 2008")),
+    ("LGPL-2.0-only", ("gnu library general public license", "version 2 june 1991")),
+    ("GPL-1.0-only", ("gnu general public license", "version 1 february 1989")),
+    ("BSD-4-Clause", ("redistribution and use in source and binary forms", "all advertising materials mentioning")),
+    (
+        "MIT-0",
+        ("free of charge to any person obtaining a copy of this software", "to do so the software is provided as is"),
+    ),
+    ("MulanPSL-2.0", ("mulan permissive software license version 2",)),
+    ("OpenSSL", ("openssl license", "redistributions of any form whatsoever must retain")),
+    ("Vim", ("vim license", "there are no restrictions on distributing unmodified copies of vim")),
+    ("CC-BY-3.0", ("creative commons legal code attribution 3 0",)),
+    ("BlueOak-1.0.0", ("blue oak model license version 1 0 0",)),
+)
+_FAMILIES = {
+    "gnu general public license": "GPL",
+    "gnu lesser general public license": "LGPL",
+    "gnu library general public license": "LGPL",
+    "gnu affero general public license": "AGPL",
+}
+_NOTICE = re.compile(
+    r"(gnu (?:lesser |library |affero )?general public license)(?: gpl| lgpl| agpl)?(?: as)?"
+    r" published by the free software foundation (?:either |in |under )?(?:only )?version (\d(?: \d)?)"
+    r"(?: of the license)?( or (?:at your option )?any later version)?"
+)
+_SHORT_NOTICES: tuple[tuple[str, str], ...] = (
+    ("licensed under the apache license version 2 0", "Apache-2.0"),
+    ("subject to the terms of the mozilla public license v 2 0", "MPL-2.0"),
+    ("distributed under the boost software license version 1 0", "BSL-1.0"),
+    ("released under the mit license", "MIT"),
+    ("licensed under the mit license", "MIT"),
+    ("distributed under the mit license", "MIT"),
+    ("released into the public domain by", "LicenseRef-public-domain"),
+)
+
+
+def _folded(text: str) -> str:
+    return " ".join(_WORD.findall(_COPYRIGHT_LINE.sub(" ", text).lower()))
+
+
+def _runs(folded: str) -> frozenset[str]:
+    words = folded.split(" ")
+    return frozenset(" ".join(words[i : i + _RUN]) for i in range(len(words) - _RUN + 1))
+
+
+@lru_cache(maxsize=1)
+def _references() -> tuple[tuple[str, frozenset[str]], ...]:
+    """Return (SPDX id, runs) of every reference licence, largest first."""
+    from identify.vendor.licenses import LICENSES
+
+    found = [(licensing.canonical(name).expression, _runs(_folded(text))) for name, text in LICENSES]
+    return tuple(sorted(found, key=lambda pair: -len(pair[1])))
+
+
+def licences_in(text: str) -> tuple[str, ...]:
+    """Return the SPDX ids of the licences whose whole texts, or whose notices, stand in ``text``, sorted."""
+    folded = _folded(text[:_MAX_TEXT])
+    runs = _runs(folded)
+    contained: list[tuple[str, frozenset[str]]] = []
+    for name, reference in _references():
+        if len(reference) > len(runs) / _CONTAINED:
+            continue
+        if len(reference & runs) < _CONTAINED * len(reference):
+            continue
+        if not any(len(reference & larger) >= _SUBSUMED * len(reference) for _, larger in contained):
+            contained.append((name, reference))
+    names = {name for name, _ in contained}
+    for name, phrases in _PHRASES:
+        if all(phrase in folded for phrase in phrases):
+            names.add(name)
+    if "Python-2.0" in names:
+        names.discard("PSF-2.0")
+    if "BSD-4-Clause" in names:
+        names -= {"BSD-2-Clause", "BSD-3-Clause"}
+    if not names:
+        names.update(notices_in(folded))
+    return tuple(sorted(names))
+
+
+def notices_in(folded: str) -> set[str]:
+    """Return the licences that notices in folded text name."""
+    names = {
+        f"{_FAMILIES[found[1]]}-{found[2].replace(' ', '.') if ' ' in found[2] else found[2] + '.0'}"
+        f"-{'or-later' if found[3] else 'only'}"
+        for found in _NOTICE.finditer(folded)
+    }
+    names.update(name for phrase, name in _SHORT_NOTICES if phrase in folded)
+    return {name for name in names if licensing.canonical(name).unknown is None}
+
+
+def from_files(texts: Mapping[str, str]) -> str:
+    """Return the expression that the licence files of one folder state, `NOASSERTION` if none is recognised.
+
+    An SPDX tag in a file speaks for it. Files named after their licence beside one another (LICENSE-MIT,
+    LICENSE-APACHE) are a choice; COPYING beside COPYING.LESSER is the LGPL, which refers to the GPL's text; any
+    others hold together.
+    """
+    said: dict[str, str] = {}
+    for name, text in texts.items():
+        tagged = licensing.header(text[: licensing.HEAD_BYTES].encode("utf-8", "replace"))
+        if tagged is not None and tagged.expression != NOASSERTION:
+            said[name] = tagged.expression
+            continue
+        names = licences_in(text)
+        if names:
+            said[name] = licensing.every(names).expression
+    expressions = list(dict.fromkeys(said.values()))
+    if not expressions:
+        return NOASSERTION
+    if len(expressions) == 1:
+        return expressions[0]
+    lesser = [one for one in expressions if one.startswith("LGPL-")]
+    if lesser and all(one.startswith(("LGPL-", "GPL-")) for one in expressions):
+        return lesser[0]
+    if all(_names_its_licence(name) for name in said):
+        return licensing.either(sorted(expressions))
+    return licensing.every(expressions).expression
+
+
+_NAMED_FILE = re.compile(r"(?:licen[cs]e|copying)[-_. ]?(?!txt|md|rst|html)([a-z0-9][a-z0-9.+-]*)", re.I)
+
+
+def _names_its_licence(name: str) -> bool:
+    found = _NAMED_FILE.fullmatch(name)
+    return found is not None and re.search(r"[a-z]", found[1], re.I) is not None

@@ -1,0 +1,103 @@
+"""A Python installation inside of a folder: which distribution owns which file.
+
+Formats: ``*.dist-info`` (PyPA, Recording installed projects): METADATA, and RECORD, a CSV file of path, hash and size.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import sys
+import sysconfig
+from collections.abc import Collection, Iterable
+
+from indexer.sources.intake import Origin
+from indexer.sources.metadata import Package, python_package
+
+_MAX_RECORD_BYTES = 64 << 20
+_NOT_TEXT_OF_ITS_AUTHOR = frozenset(("RECORD", "RECORD.jws", "WHEEL", "INSTALLER", "REQUESTED", "direct_url.json"))
+_LIBRARY_VERSION = re.compile(r"python(3\.\d+)\Z")
+_LIBRARY_FILES = frozenset(("os.py", "site.py", "codecs.py", "__future__.py", "argparse.py"))
+
+
+def is_site_packages(names: Iterable[str]) -> bool:
+    """Return whether a folder with these entries holds installed distributions."""
+    return any(name.endswith(".dist-info") for name in names)
+
+
+class Distributions:
+    """The installed distributions of one folder."""
+
+    def __init__(self, folder: str, names: Iterable[str]) -> None:
+        """Read METADATA and RECORD of each; what cannot be read owns nothing."""
+        self._owners: dict[str, Origin] = {}
+        self._combined: dict[tuple[Origin, Origin], Origin] = {}
+        for name in names:
+            if name.endswith(".dist-info"):
+                package = _package(f"{folder}/{name}/METADATA")
+                if package is not None:
+                    origin = package.origin()
+                    for path in _recorded(f"{folder}/{name}/RECORD"):
+                        self._owners.setdefault(path, origin)
+
+    def owner(self, path: str) -> Origin | None:
+        """Return the origin of the distribution that a file (relative to the folder) belongs to."""
+        return self._owners.get(path)
+
+    def is_metadata(self, path: str) -> bool:
+        """Return whether a file is the installer's note, not somebody's text."""
+        folder, _, name = path.rpartition("/")
+        return folder.endswith(".dist-info") and name in _NOT_TEXT_OF_ITS_AUTHOR
+
+    def with_licence(self, owner: Origin, nearest: Origin) -> Origin:
+        """Return ``owner`` with the licence of ``nearest``; the same object for the same pair."""
+        key = (owner, nearest)
+        combined = self._combined.get(key)
+        if combined is None:
+            combined = owner.under(nearest.license, nearest.license_scope, nearest.copyrights)
+            self._combined[key] = combined
+        return combined
+
+
+def _package(path: str) -> Package | None:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return python_package(file.read(1 << 20))
+    except OSError:
+        return None
+
+
+def _recorded(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            rows = csv.reader(file.read(_MAX_RECORD_BYTES).splitlines())
+            return [row[0] for row in rows if row and not row[0].startswith(("../", "/"))]
+    except (OSError, csv.Error):
+        return []
+
+
+def standard_library(folder: str, names: Collection[str]) -> Origin | None:
+    """Return the origin of Python's standard library, if a folder with these entries is one.
+
+    The version is that of the running interpreter if the folder is its own library, else the folder's name says two
+    parts of it. Its files are ``Lib/…`` in the repository; Python-2.0 is the SPDX id of CPython's whole licence stack.
+    """
+    if not _LIBRARY_FILES.issubset(names):
+        return None
+    real = os.path.realpath(folder)
+    version: str | None = None
+    if real == os.path.realpath(sysconfig.get_path("stdlib")) and sys.implementation.name == "cpython":
+        version = ".".join(str(part) for part in sys.version_info[:3])
+    else:
+        found = _LIBRARY_VERSION.search(real)
+        version = found[1] if found else None
+    tag = f"v{version}" if version is not None and version.count(".") == 2 else version or "main"
+    return Origin(
+        "python/cpython",
+        version,
+        "Python-2.0",
+        "detected",
+        "repository",
+        url=f"https://github.com/python/cpython/blob/{tag}/{{path}}",
+    )
