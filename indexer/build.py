@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,9 +18,9 @@ from pathlib import Path
 
 from indexer.commit import WriterLock, read_manifest, replace_manifest, sweep
 from indexer.known import unique_sorted, write_known
-from indexer.plan import Plan, Scratch, Task, TaskResult, make_plan
+from indexer.plan import Plan, Scratch, TaskResult, make_plan
 from indexer.pool import Work, run_tasks
-from indexer.report import BuildReport, Listener, Progress, part_sizes
+from indexer.report import BuildReport, Listener, Phase, Progress, part_sizes
 from indexer.rules import Rules, described
 from indexer.sources.base import DocumentSource
 from indexer.worker import Job, KeyTask, peak_memory
@@ -104,6 +104,7 @@ class Run:
         workers: int,
         progress: Listener | None,
     ) -> None:
+        """``lock`` is the descriptor of the writer's lock, ``old`` what index.json says now."""
         self.root = root
         self.number = old.generation + 1 if old is not None else 1
         self.scratch = Scratch(root, self.number)
@@ -117,9 +118,9 @@ class Run:
         self._job: Job | None = None
 
     @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
+    def phase(self, name: Phase) -> Iterator[None]:
         """Tell the listener which phase begins, and time it."""
-        self._state.phase = name  # type: ignore[assignment]
+        self._state.phase = name
         self._tell()
         begun = time.monotonic()
         try:
@@ -165,7 +166,7 @@ class Run:
             sources=tuple(sources),
             parameters=parameters,
             group=0 if few else parameters.group,
-            segment_bytes=segment_bytes or parameters.segment_bytes,
+            segment_bytes=(segment_bytes or parameters.segment_bytes) * 5 // 4,
             known=known_path,
             removed=before.removed,
         )

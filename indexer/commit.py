@@ -32,6 +32,7 @@ class WriterLock:
     """The right to write one index; creates its folder. Raises `IndexBusy`, `StorageError`, `ParameterError`."""
 
     def __init__(self, root: Path) -> None:
+        """Take the lock, or raise."""
         self.root = root
         with refusals_named(root):
             root.mkdir(parents=True, exist_ok=True)

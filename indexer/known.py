@@ -35,6 +35,7 @@ class KnownDocuments:
     """Membership in a file that `write_known` wrote."""
 
     def __init__(self, path: Path) -> None:
+        """Map the file."""
         with refusals_named(path), open(path, "rb") as file:
             size = file.seek(0, 2)
             self._rows = range(size // 16)

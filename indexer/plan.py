@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
@@ -21,6 +21,9 @@ from indexer.sources.base import DocumentSource, Tally, Unit
 from provenance.manifest import SegmentEntry
 from provenance.parameters import canonical_json
 from provenance.storage import refusals_named, write_durably
+
+_LEAST_TASKS = 8
+_SMALLEST_TASK = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,25 +84,38 @@ def make_plan(
     digest = hashlib.sha256()
     for value in decisive:
         digest.update(canonical_json(plain(value)) + b"\n")
-    tasks: list[Task] = []
     units: list[tuple[int, Unit]] = []
-    weight = total = count = 0
+    total = 0
     for position, source in enumerate(sources):
         digest.update(canonical_json(["source", source.location]) + b"\n")
         for unit in source.plan():
             digest.update(canonical_json([unit.weight, unit.stamp]) + b"\n")
-            if units and weight + unit.weight > segment_bytes:
-                tasks.append(Task(len(tasks), tuple(units), weight))
-                units, weight = [], 0
             units.append((position, unit))
-            weight += unit.weight
             total += unit.weight
-            count += 1
             if planned is not None:
-                planned(count, total)
-    if units:
-        tasks.append(Task(len(tasks), tuple(units), weight))
-    return Plan(tuple(tasks), total, digest.hexdigest())
+                planned(len(units), total)
+    return Plan(tuple(_cut(units, _task_bytes(total, segment_bytes))), total, digest.hexdigest())
+
+
+def _task_bytes(total: int, segment_bytes: int) -> int:
+    """Return the weight of a task: at most a segment, and so that a few workers end at about the same time."""
+    count = max(-(-total // segment_bytes), min(_LEAST_TASKS, total // _SMALLEST_TASK), 1)
+    if count > 4:
+        count = -(-count // 4) * 4
+    return -(-total // count)
+
+
+def _cut(units: Iterable[tuple[int, Unit]], task_bytes: int) -> Iterator[Task]:
+    held: list[tuple[int, Unit]] = []
+    weight = number = 0
+    for position, unit in units:
+        if held and weight + unit.weight // 2 > task_bytes:
+            yield Task(number, tuple(held), weight)
+            held, weight, number = [], 0, number + 1
+        held.append((position, unit))
+        weight += unit.weight
+    if held:
+        yield Task(number, tuple(held), weight)
 
 
 def plain(value: object) -> Any:
@@ -121,6 +137,7 @@ class Scratch:
     """``build/<number>/``: what a build under way keeps, and finds again after it was killed."""
 
     def __init__(self, root: Path, number: int) -> None:
+        """Name the folder of the build that makes generation ``number``; `begin` makes it."""
         self.folder = root / "build" / f"{number:06d}"
         self.keys = self.folder / "keys"
         self._segments = root / "segments"

@@ -49,7 +49,7 @@ def run_tasks(
 class _Pool:
     def __init__(self, job: Job, workers: int, lock: int) -> None:
         context = multiprocessing.get_context("spawn")
-        self._members: dict[Connection[Any, Any], BaseProcess] = {}
+        self._members: dict[Any, BaseProcess] = {}
         try:
             for _ in range(workers):
                 ours, theirs = context.Pipe()
@@ -63,13 +63,13 @@ class _Pool:
 
     def run(self, tasks: Sequence[Work], heard: Heard) -> Iterator[tuple[Work, TaskResult]]:
         waiting = list(reversed(tasks))
-        working: dict[Connection[Any, Any], Work] = {}
+        working: dict[Any, Work] = {}
         for connection in self._members:
             if waiting:
                 working[connection] = self._give(connection, waiting.pop())
         while working:
-            for connection in wait(list(working)):
-                assert isinstance(connection, Connection)
+            ready: list[Any] = wait(list(working))
+            for connection in ready:
                 try:
                     kind, value = connection.recv()
                 except (EOFError, ConnectionResetError):

@@ -30,7 +30,9 @@ Heard = Callable[[int, int, int], None]
 class Job:
     """All that the tasks of one build have in common; picklable.
 
-    ``group`` is 0 where no samples are wanted. ``known`` names the file of documents that the index holds already.
+    ``group`` is 0 where no samples are wanted. A segment ends at ``segment_bytes`` of text: a quarter more than tasks
+    are cut to, so that a task whose text is a little larger than its input gives no second, tiny segment.
+    ``known`` names the file of documents that the index holds already.
     """
 
     root: Path
@@ -61,6 +63,7 @@ class Withdrawals:
     """Tells which documents an earlier withdrawal keeps out of the index."""
 
     def __init__(self, removed: Removed) -> None:
+        """Take the names that index.json keeps."""
         self._repositories = frozenset(removed.repositories)
         self._owners = frozenset(removed.owners)
         self._named = frozenset(bytes.fromhex(identity) for identity in removed.named)
@@ -78,6 +81,7 @@ class Worker:
     """Does tasks of one job, one after another."""
 
     def __init__(self, job: Job) -> None:
+        """Make ready what all tasks of the job use."""
         self._job = job
         self._compressor = new_compressor()
         self._known = KnownDocuments(job.known) if job.known is not None else None

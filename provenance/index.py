@@ -143,7 +143,7 @@ class Index:
         """Return where a document id stands: once a segment that holds it; empty if none does or it is withdrawn."""
         if document in self.removed_documents:
             return []
-        found = []
+        found: list[tuple[ContentRef, Source]] = []
         for number, segment in enumerate(self.segments):
             hit = segment.find(document)
             if hit is not None:

@@ -124,10 +124,15 @@ class Manifest:
                 layers=tuple(LayerEntry(**{**e, "segments": tuple(e["segments"])}) for e in value["layers"]),
                 attached=tuple(value["attached"]),
                 digest=str(value["digest"]),
-                removed=Removed(**{k: tuple(v) if isinstance(v, list) else v for k, v in value["removed"].items()}),
+                removed=_removed(value["removed"]),
             )
         except (KeyError, TypeError, ValueError, ParameterError) as error:
             raise CorruptFile(path, f"an entry is missing or of the wrong kind ({error})") from None
+
+
+def _removed(value: Mapping[str, Any]) -> Removed:
+    fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in value.items()}
+    return Removed(**fields)
 
 
 def read_json(data: bytes, path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ A file or folder is complete or does not exist: it is written beside its place, 
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,10 +13,8 @@ from pathlib import Path
 
 from provenance.errors import StorageError
 
-try:
-    from fcntl import F_FULLFSYNC  # macOS: fsync alone leaves the data in the drive's cache
-except ImportError:
-    F_FULLFSYNC = None
+_FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
+"""macOS: fsync alone leaves the data in the drive's cache."""
 
 
 def fsync(path: str | os.PathLike[str]) -> None:
@@ -29,11 +28,9 @@ def fsync(path: str | os.PathLike[str]) -> None:
 
 def fsync_descriptor(descriptor: int) -> None:
     """Make what was written to an open file or folder survive a power failure."""
-    if F_FULLFSYNC is not None:
-        import fcntl
-
+    if _FULL_SYNC is not None:
         try:
-            fcntl.fcntl(descriptor, F_FULLFSYNC)
+            fcntl.fcntl(descriptor, _FULL_SYNC)
             return
         except OSError:
             pass  # network file systems of macOS know only fsync

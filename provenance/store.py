@@ -15,6 +15,7 @@ import struct
 import threading
 from array import array
 from collections import OrderedDict
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ class BlockWriter:
     def __init__(self, path: str | os.PathLike[str], *, compressor: ZstdCompressor | None = None) -> None:
         """Create the file; ``compressor`` (from `new_compressor`) may serve several writers of one thread."""
         self.path = os.fspath(path)
-        self._compress = (compressor or new_compressor()).compress
+        self._compress: Callable[[bytearray | memoryview], bytes] = (compressor or new_compressor()).compress
         with refusals_named(self.path):
             self._file = open(self.path, "wb")
             self._file.write(_HEADER.pack(MAGIC, VERSION, BLOCK_BYTES))
@@ -135,6 +136,7 @@ class BlockReader:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Open and check the file."""
         self.path = os.fspath(path)
         self._lock = threading.Lock()
         self._cache: OrderedDict[int, bytes] = OrderedDict()
@@ -173,7 +175,8 @@ class BlockReader:
             digest.update(self._read(position, min(1 << 20, length - _FOOTER.size - position)))
         if digest.intdigest() != checksum:
             raise CorruptFile(self.path, "the checksum of the tables does not hold")
-        self._blocks, self._records = blocks, records
+        self._blocks: int = blocks
+        self._records: int = records
         self._block_table, self._record_table = tables, tables + (blocks + 1) * 8
         first = self._number(self._block_table)
         last = self._number(self._record_table - 8)
