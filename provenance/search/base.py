@@ -35,6 +35,7 @@ class Filters:
     exclude_repositories: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
+        """Tell whether anything is asked for."""
         return any(
             (self.languages, self.repositories, self.owners, self.licenses, self.paths, self.exclude_repositories)
         )

@@ -74,6 +74,7 @@ class DocumentFilter:
     """Decides for single documents; made once a query."""
 
     def __init__(self, filters: Filters) -> None:
+        """Fold the values once."""
         self._all = not filters
         self._languages = frozenset(map(fold_keyword, filters.languages))
         self._repositories = frozenset(map(fold_keyword, filters.repositories))

@@ -282,9 +282,9 @@ class _Part:
             must.append((tantivy.Occur.Must, tantivy.Query.const_score_query(condition, 0.0)))
         with _damage(self._folder):
             result = self._searcher.search(tantivy.Query.boolean_query(must), limit)
-            contents = self._searcher.fast_field_values("content", [address for _, address in result.hits])
+            contents: list[Any] = self._searcher.fast_field_values("content", [address for _, address in result.hits])
         scores = [score for score, _ in result.hits]
-        return list(zip(contents, scores, strict=True)), result.count == len(result.hits)
+        return list(zip(contents, scores, strict=True)), result.count == len(result.hits)  # type: ignore[attr-defined]
 
     def _expansion(self, part: bytes, first_cut: bool, last_cut: bool, fold_case: bool) -> _Expansion:
         return lambda: self._words.matching(
@@ -312,7 +312,7 @@ class _Part:
         )
         with _damage(self._folder):
             result = self._searcher.search(query, min(limit, _ALL), order_by_field="content", order=tantivy.Order.Asc)
-            return [content for content, _ in result.hits], int(result.count)
+            return [content for content, _ in result.hits], result.count  # type: ignore[attr-defined]
 
 
 @contextmanager

@@ -44,6 +44,18 @@ def words_with_places(text: str) -> list[tuple[str, int, int]]:
     return [(match[0], match.start(), match.end()) for match in pattern.finditer(text)]
 
 
+def is_word_character(text: bytes, at: int, *, before: bool) -> bool:
+    """Tell whether the character right before (else: at) an offset of a UTF-8 text belongs to a word."""
+    if before:
+        start = at - 1
+        while start > 0 and text[start] & 0xC0 == 0x80:
+            start -= 1
+        character = text[max(start, 0) : at]
+    else:
+        character = text[at : at + 4].decode("utf-8", "ignore")[:1].encode()
+    return word_pattern().match(character.decode("utf-8", "replace")) is not None if character else False
+
+
 def may_hold_long_word(text: bytes) -> bool:
     """Tell whether some word of a UTF-8 text may be too long to be indexed; never wrongly says no."""
     return _LONG_RUN in text.translate(_WORDLIKE)

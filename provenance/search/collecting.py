@@ -1,0 +1,176 @@
+"""From candidates to an answer: verify each on the stored text, take the documents that pass, count them.
+
+The order is that of addresses, so a page is the same however far the counting went. An answer ends early
+when its page is full and the candidates are many: then the count is a stated lower bound. What is said
+depends on texts and settings alone, never on time or threads.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from provenance.errors import ParameterError
+from provenance.index import Index
+from provenance.records import ContentRef, Source
+from provenance.search.base import Filters
+from provenance.search.filtering import DocumentFilter
+from provenance.search.results import HIGHLIGHTS, Facets, Hit, SearchResults, Total
+from provenance.search.snippets import snippets_of, spans_of
+from provenance.search.streams import CandidateStream
+
+
+class Matcher(Protocol):
+    """Decides on one stored text."""
+
+    def find(self, text: bytes, limit: int) -> list[tuple[int, int]]:
+        """Return the first ``limit`` places, as half-open ranges of bytes, ascending and not overlapping."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a search goes.
+
+    ``count``: documents to count before it may stop with a full page; None counts all. ``facets``: count them by
+    language, licence and repository, too. ``scan_bytes``: stored text to read at most. ``context``: lines shown
+    around a place that matches.
+    """
+
+    count: int | None = 0
+    facets: bool = False
+    scan_bytes: int = 16 << 30
+    context: int = 2
+
+
+def collect(
+    index: Index,
+    stream: CandidateStream,
+    matcher: Matcher,
+    filters: Filters,
+    limit: int,
+    offset: int,
+    reach: Reach,
+) -> SearchResults:
+    """Return one page of the candidates that match, ascending by address, and the count."""
+    check_page(limit, offset)
+    gathering = Gathering(index, filters, offset, limit, facets=reach.facets)
+    read = 0
+    exact = complete = True
+    for ref in stream:
+        enough = reach.count is not None and gathering.documents >= reach.count
+        if enough and gathering.full and not stream.few:
+            exact = False
+            break
+        if read >= reach.scan_bytes:
+            exact = False
+            complete = gathering.full
+            break
+        # Reading sources is cheaper than reading text where many of them fail, and dearer where few do.
+        documents = gathering.documents_of(ref) if filters else None
+        if documents == []:
+            continue
+        text = index.text(ref)
+        read += len(text)
+        if matcher.find(text, 1):
+            gathering.add(ref, gathering.documents_of(ref) if documents is None else documents)
+    hits = tuple(make_hit(index, matcher, entry, reach.context) for entry in gathering.page())
+    facets = gathering.facets() if reach.facets else None
+    return SearchResults(Total(gathering.documents, exact), hits, complete, facets)
+
+
+def check_page(limit: int, offset: int) -> None:
+    """Raise `ParameterError` for a page that cannot be."""
+    for name, value in (("limit", limit), ("offset", offset)):
+        if value < 0:
+            raise ParameterError(f"{name} is {value}; it must be 0 or more")
+
+
+@dataclass(slots=True)
+class Entry:
+    """A text of the page: where it stands first, and its documents, from wherever it stands."""
+
+    ref: ContentRef
+    content_id: bytes
+    documents: dict[bytes, Source]
+    score: float | None = None
+
+
+class Gathering:
+    """Counts distinct documents, and keeps those of the texts on one page."""
+
+    def __init__(self, index: Index, filters: Filters, offset: int, limit: int, *, facets: bool) -> None:
+        """Prepare for texts number ``offset`` to ``offset + limit``."""
+        self._index = index
+        self._passes = DocumentFilter(filters).passes
+        self._offset = offset
+        self._limit = limit
+        self._order: dict[bytes, Entry | None] = {}
+        self._seen: set[bytes] = set()
+        self._counters = (Counter[str](), Counter[str](), Counter[str]()) if facets else None
+
+    @property
+    def documents(self) -> int:
+        """Return how many distinct documents have been counted."""
+        return len(self._seen)
+
+    @property
+    def full(self) -> bool:
+        """Tell whether the page holds all texts it can."""
+        return len(self._order) >= self._offset + self._limit
+
+    def documents_of(self, ref: ContentRef) -> list[tuple[bytes, Source]]:
+        """Return the documents of a content that pass; none where all are withdrawn."""
+        return [entry for entry in self._index.sources(ref) if self._passes(entry[1])]
+
+    def add(self, ref: ContentRef, passing: Iterable[tuple[bytes, Source]], score: float | None = None) -> None:
+        """Count a text that matches; one text in several segments is one."""
+        documents = dict(passing)
+        if not documents:
+            return
+        content_id = self._index.content_id(ref)
+        if content_id not in self._order:
+            on_page = self._offset <= len(self._order) < self._offset + self._limit
+            self._order[content_id] = Entry(ref, content_id, documents, score) if on_page else None
+        else:
+            entry = self._order[content_id]
+            if entry is not None:
+                entry.documents.update(documents)
+        if self._counters:
+            languages, licenses, repositories = self._counters
+            for identity, source in documents.items():
+                if identity not in self._seen:
+                    languages[source.language or ""] += 1
+                    licenses[source.license] += 1
+                    repositories[source.repository] += 1
+        self._seen.update(documents)
+
+    def page(self) -> list[Entry]:
+        """Return the texts on the page."""
+        return [entry for entry in self._order.values() if entry is not None]
+
+    def facets(self) -> Facets:
+        """Return the counts so far."""
+        assert self._counters is not None
+        languages, licenses, repositories = (
+            tuple(sorted(counter.items(), key=lambda item: (-item[1], item[0]))) for counter in self._counters
+        )
+        return Facets(languages, licenses, repositories)
+
+
+def make_hit(index: Index, matcher: Matcher, entry: Entry, context: int) -> Hit:
+    """Return an entry with its places and the lines around them."""
+    text = index.text(entry.ref)
+    places = matcher.find(text, HIGHLIGHTS + 1)
+    shown = places[:HIGHLIGHTS]
+    return Hit(
+        ref=entry.ref,
+        content_id=entry.content_id,
+        documents=tuple(entry.documents.items()),
+        highlights=tuple(spans_of(text, shown)),
+        all_highlighted=len(shown) == len(places),
+        snippets=snippets_of(text, shown, context),
+        score=entry.score,
+    )
