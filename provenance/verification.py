@@ -1,0 +1,287 @@
+"""All maximal common runs of one text and a corpus: chains of filter hits -> candidates -> verified runs.
+
+A *run* is a range of the normalised query that stands in a normalised stored text, extended as far as both agree.
+What is wanted: every run of at least ``minimum`` bytes that no other run holds, and who has it.
+
+Why little has to be asked. A stored text that shares a run with the query has its windows ("tiles") at multiples of
+the stride, so its tiles inside the run are hits of one phase, and lie in one chain of that phase:
+
+- A run reaches less than one stride past its chain on either side, or the next tile would be a hit too. A chain
+  whose reach lies inside a run already known can add nothing; one whose reach is too short can hold no run.
+- A run of ``minimum`` bytes holds at least ``g`` whole tiles, whatever the phase. So it holds some *seed*:
+  ``g`` consecutive tiles of the chain.
+
+A chain may be made of tiles of several texts, so it is swept seed by seed, from left to right. `_find` of a range
+verifies all stored texts that hold it, and so learns every run around it. With the runs around a seed known, any
+other run around that seed must reach further to the left than the leftmost (asked: the range from one byte before
+it to the end of the seed), or further to the right than the run before it (asked: from the last seed inside that
+run to one byte past its end). Every answer "stands nowhere" settles all longer ranges too. A snippet copied whole
+costs one query of the engine, inside other text three.
+
+Everything is bounded (`Limits`), and whatever met a bound says so (`Findings.complete`, `Holders.exact`).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from provenance import kernel
+from provenance.index import Index
+from provenance.intervals import Intervals
+from provenance.phrases import Phrases
+from provenance.records import ContentRef
+from provenance.search.base import Filters
+
+_WHOLE_BYTES = 1 << 15
+"""Queries up to this size are compared whole with a candidate, longer ones around the range in question."""
+_STEP = 1 << 12
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one query may cost.
+
+    ``contents``: stored texts verified for one range, once it is found; ``queries``: questions put to the engine;
+    ``scan_bytes``: stored text read after which no candidates but the first ``contents`` are looked at (a range
+    of few or no words has many); ``cache_bytes``: normalised stored texts kept.
+    """
+
+    contents: int = 64
+    queries: int = 20_000
+    scan_bytes: int = 64 << 20
+    cache_bytes: int = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """Who has a range of the query: (content, first place in its normalised text), by address.
+
+    ``exact`` is false when there may be more.
+    """
+
+    places: tuple[tuple[ContentRef, int], ...]
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The maximal runs, trimmed of white space, ascending; ``complete`` is false when some may be missing."""
+
+    runs: tuple[tuple[int, int, Holders], ...]
+    complete: bool
+
+
+class StoredTexts:
+    """Normalised stored texts of one index, the last used kept up to a number of bytes."""
+
+    def __init__(self, index: Index, cache_bytes: int) -> None:
+        """Keep up to ``cache_bytes`` of text."""
+        self._index = index
+        self._room = cache_bytes
+        self.bytes_read = 0
+        self._kept: OrderedDict[ContentRef, bytes] = OrderedDict()
+
+    def normalised(self, ref: ContentRef) -> bytes:
+        """Return the normalised text of a content."""
+        text = self._kept.get(ref)
+        if text is not None:
+            self._kept.move_to_end(ref)
+            return text
+        text = kernel.normalise(self._index.text(ref))
+        self.bytes_read += len(text)
+        self._kept[ref] = text
+        self._room -= len(text)
+        while self._room < 0 and len(self._kept) > 1:
+            self._room += len(self._kept.popitem(last=False)[1])
+        return text
+
+
+class RunFinder:
+    """Finds the maximal common runs of one normalised query; for one thread, once."""
+
+    def __init__(
+        self,
+        index: Index,
+        query: bytes,
+        minimum: int,
+        *,
+        filters: Filters,
+        visible: Callable[[ContentRef], bool],
+        limits: Limits,
+    ) -> None:
+        """Prepare for ``query``, a normalised text; contents that are not ``visible`` do not count."""
+        geometry = index.geometry
+        self._query = query
+        self._width = geometry.width
+        self._stride = geometry.stride
+        # A run shorter than a window holds no tile and is nobody's promise.
+        self._minimum = max(minimum, geometry.width)
+        self._tiles = max(1, (self._minimum - self._width - self._stride + 1) // self._stride + 1)
+        self._limits = limits
+        self._texts = StoredTexts(index, limits.cache_bytes)
+        self._visible = visible
+        self._engine = index.engine
+        self._filters = filters
+        self._phrases = Phrases(query)
+        self._runs = Intervals()
+        self._absent = Intervals()
+        self._exhausted = Intervals()
+        self._asked: set[tuple[int, int]] = set()
+        self._compared: dict[ContentRef, Intervals] = {}
+        self._found: dict[tuple[int, int], set[ContentRef]] = {}
+        self._complete = True
+
+    def find(self, chains: Iterable[tuple[int, int]]) -> Findings:
+        """Return the runs that the chains lead to."""
+        for start, end in sorted(chains, key=lambda chain: (chain[0] - chain[1], chain[0])):
+            self._sweep(start, end)
+        spans = Intervals()
+        for start, end in self._runs:
+            start, end = self._trimmed(start, end)
+            if end - start >= self._minimum:
+                spans.add_longest(start, end)
+        for start, end in spans:
+            if not self._exhausted.has_within(start, end):
+                self._find(start, end)
+        holders: list[set[ContentRef]] = [set() for _ in spans]
+        for (start, end), refs in self._found.items():
+            for number in spans.within(start, end):
+                holders[number] |= refs
+        runs = tuple(
+            (start, end, Holders(self._places(start, end, refs), self._exhausted.has_within(start, end)))
+            for (start, end), refs in zip(spans, holders, strict=True)
+        )
+        return Findings(runs, self._complete)
+
+    def _sweep(self, start: int, end: int) -> None:
+        stride = self._stride
+        left = max(0, start - stride + 1)
+        right = min(len(self._query), end + stride - 1)
+        seed = (self._tiles - 1) * stride + self._width
+        last_seed = (end - start - seed) // stride
+        if last_seed < 0 or right - left < self._minimum or self._runs.has_around(left, right):
+            return
+        number = 0
+        while number <= last_seed:
+            at = start + number * stride
+            if self._runs.first_around(at, at + seed) is None and not self._reach(at, end, seed):
+                number += 1
+                continue
+            # Runs that hold the seed before this one, too, are known by now.
+            run = self._leftmost(at, seed, left if number == 0 else at - stride + 1)
+            while True:
+                run_end = self._runs.ends[run]
+                number = min(last_seed, (run_end - seed - start) // stride)
+                at = start + number * stride
+                if run_end >= right:
+                    return
+                self._find(at, run_end + 1)
+                if not self._exhausted.has_within(at, run_end + 1) and not self._absent.has_within(at, run_end + 1):
+                    self._complete = False
+                following = self._runs.first_around(at, run_end + 1)
+                if following is None:
+                    break
+                run = following
+            number += 1
+
+    def _reach(self, at: int, end: int, seed: int) -> bool:
+        """Find runs around a seed, asking for the longest range first: it has the fewest candidates."""
+        tiles = (end - at - self._width) // self._stride + 1
+        while True:
+            length = (tiles - 1) * self._stride + self._width
+            if self._find(at, at + length):
+                return True
+            if length <= seed:
+                return False
+            tiles = max(self._tiles, tiles // 2)
+
+    def _leftmost(self, at: int, seed: int, limit: int) -> int:
+        """Return the position of the leftmost run around a seed, having asked for all from ``limit`` on."""
+        while True:
+            run = self._runs.first_around(at, at + seed)
+            assert run is not None
+            start = self._runs.starts[run]
+            if start <= limit or not self._find(start - 1, at + seed):
+                return run
+
+    def _find(self, start: int, end: int) -> bool:
+        """Learn all runs around [start, end); tell whether there is any."""
+        if self._absent.has_within(start, end):
+            return False
+        exhausted = self._exhausted.has_within(start, end)
+        if not exhausted and (start, end) not in self._asked and len(self._asked) < self._limits.queries:
+            self._asked.add((start, end))
+            exhausted = self._ask(start, end)
+            if exhausted:
+                self._exhausted.add_shortest(start, end)
+        if self._runs.has_around(start, end):
+            return True
+        if exhausted:
+            self._absent.add_shortest(start, end)
+        else:
+            self._complete = False
+        return False
+
+    def _ask(self, start: int, end: int) -> bool:
+        """Verify the stored texts that may hold a range; tell whether all of them were."""
+        limit = self._limits.contents
+        part = self._query[start:end]
+        for phrase in self._phrases.around(start, end):
+            candidates = self._engine.phrase(phrase, self._filters, limit)
+            if candidates.complete:
+                break
+        while True:
+            for ref in candidates.refs:
+                # Looking for the range is cheaper than comparing, and most of what is not it ends here.
+                if self._visible(ref) and part in self._texts.normalised(ref):
+                    self._compare(ref, start, end)
+            if candidates.complete:
+                return True
+            if self._runs.has_around(start, end) or self._texts.bytes_read > self._limits.scan_bytes:
+                return False
+            candidates = self._engine.phrase(phrase, self._filters, limit, candidates.refs[-1])
+
+    def _compare(self, ref: ContentRef, start: int, end: int) -> None:
+        """Learn all runs of one stored text in the query, or near the range where the query is long."""
+        size = len(self._query)
+        compared = self._compared.setdefault(ref, Intervals())
+        if size <= _WHOLE_BYTES:
+            low, high = 0, size
+        else:
+            # In steps, so that neighbouring ranges share one comparison.
+            low = max(0, (start - self._minimum) // _STEP * _STEP)
+            high = min(size, -(-(end + self._minimum) // _STEP) * _STEP)
+        if compared.has_around(low, high):
+            return
+        stored = self._texts.normalised(ref)
+        view = memoryview(self._query)
+        grow = _STEP
+        while True:
+            runs = kernel.common_runs(view[low:high], stored, self._minimum)
+            if not runs or not (low and runs[0][0] == 0 or high < size and low + runs[-1][0] + runs[-1][2] == high):
+                break
+            # A run is cut by the range that was compared: compare a larger one.
+            low, high = max(0, low - grow), min(size, high + grow)
+            grow *= 2
+        compared.add_longest(low, high)
+        for at, _, length in runs:
+            self._runs.add_longest(low + at, low + at + length)
+            self._found.setdefault((low + at, low + at + length), set()).add(ref)
+
+    def _places(self, start: int, end: int, refs: set[ContentRef]) -> tuple[tuple[ContentRef, int], ...]:
+        part = self._query[start:end]
+        return tuple((ref, self._texts.normalised(ref).find(part)) for ref in sorted(refs))
+
+    def _trimmed(self, start: int, end: int) -> tuple[int, int]:
+        query = self._query
+        while start < end and (query[start] & 0xC0 == 0x80 or query[start] in b" \n"):
+            start += 1
+        if end < len(query):
+            while end > start and query[end] & 0xC0 == 0x80:
+                end -= 1
+        while end > start and query[end - 1] in b" \n":
+            end -= 1
+        return start, end
+
