@@ -19,8 +19,8 @@ from provenance.errors import ParameterError
 
 REGION_BYTES = 4096
 """Bytes of one region in one half: 64 lines of 64 bytes."""
-MIN_TARGET = 1e-9
-"""Smallest rate that can be asked for: below it, keys of 64 bits collide as often in a filter of 10^10 keys."""
+MIN_TARGET = 1e-12
+"""Smallest rate that can be asked for. A key of 64 bits collides with one of n at a rate of n / 2^64 besides."""
 MAX_TARGET = 0.1
 """Largest rate that can be asked for."""
 ONE_HALF_FROM = 1e-3
@@ -105,7 +105,9 @@ def expected_rate(keys: int, regions: int, halves: int) -> float:
         return 0.0
     first, weights = _load_weights(keys, regions)
     rates = _half_rates(first, len(weights))
-    return math.fsum(weight * (rate if halves == 1 else rate * rate) for weight, rate in zip(weights, rates, strict=True))
+    return math.fsum(
+        weight * (rate if halves == 1 else rate * rate) for weight, rate in zip(weights, rates, strict=True)
+    )
 
 
 def size_for(keys: int, target: float) -> tuple[int, int]:

@@ -1,0 +1,116 @@
+"""Asking several filters about one text, as if they were one.
+
+A window hits if any filter of its geometry holds it. Blocked filters of one geometry are asked together in one pass
+over the text; the answers of others are united afterwards. Chains are the same either way: a chain is a set of
+windows one stride apart, and every hit belongs to exactly one.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from provenance import kernel
+from provenance.errors import MismatchError
+from provenance.membership.base import Geometry, Hits, MembershipFilter
+
+if TYPE_CHECKING:
+    from provenance.membership.blocked import BlockedFilter
+
+_PAIR = struct.Struct("<QQ")
+_CONTINUATIONS = bytes(range(0x80, 0xC0))
+
+
+def ask(filters: Iterable[MembershipFilter], normalised: bytes) -> list[tuple[Geometry, Hits]]:
+    """Return one answer a geometry, in the order in which the filters name them; ranges count its units.
+
+    ``normalised`` is UTF-8 after the normaliser that all filters share. Raises `MismatchError` where they do not.
+    """
+    groups: dict[Geometry, list[MembershipFilter]] = {}
+    for each in filters:
+        groups.setdefault(each.geometry, []).append(each)
+    names = {geometry.normaliser for geometry in groups}
+    if len(names) > 1:
+        raise MismatchError(f"filters of several normalisers cannot be asked together: {', '.join(sorted(names))}")
+    return [(geometry, _ask_equal(geometry, group, normalised)) for geometry, group in groups.items()]
+
+
+def _ask_equal(geometry: Geometry, filters: Sequence[MembershipFilter], normalised: bytes) -> Hits:
+    from provenance.membership.blocked import BlockedFilter
+
+    together = [each for each in filters if isinstance(each, BlockedFilter)]
+    answers = [ask_blocked(together, normalised)] if together else []
+    answers.extend(each.test(normalised) for each in filters if not isinstance(each, BlockedFilter))
+    return answers[0] if len(answers) == 1 else unite(answers, geometry)
+
+
+def ask_blocked(filters: Sequence[BlockedFilter], normalised: bytes) -> Hits:
+    """Return the answer of blocked filters of one geometry, asked in one pass."""
+    geometry = filters[0].geometry
+    codepoints = geometry.unit == "codepoint"
+    count, chains = kernel.chains(
+        [each.operand for each in filters],
+        normalised,
+        geometry.width,
+        geometry.stride,
+        geometry.seed,
+        codepoints=codepoints,
+    )
+    return Hits(window_count(normalised, geometry), count, chain_pairs(chains))
+
+
+def chain_pairs(packed: bytes) -> tuple[tuple[int, int], ...]:
+    """Return the kernel's chains as pairs."""
+    return tuple(_PAIR.iter_unpack(packed))
+
+
+def length_in_units(normalised: bytes, geometry: Geometry) -> int:
+    """Return the length of a normalised text in the units of a geometry."""
+    if geometry.unit == "codepoint" and not normalised.isascii():
+        return len(normalised.translate(None, _CONTINUATIONS))
+    return len(normalised)
+
+
+def window_count(normalised: bytes, geometry: Geometry) -> int:
+    """Return how many windows are asked: one at every offset at which one fits."""
+    return max(0, length_in_units(normalised, geometry) - geometry.width + 1)
+
+
+def unite(answers: Sequence[Hits], geometry: Geometry) -> Hits:
+    """Return the answer that one filter with the keys of all would have given."""
+    width, stride = geometry.width, geometry.stride
+    by_phase = sorted((start % stride, start, end) for answer in answers for start, end in answer.chains)
+    united: list[tuple[int, int]] = []
+    last_phase = -1
+    for phase, start, end in by_phase:
+        # The next hit of an unbroken chain stands one stride after the last, which is at end - width.
+        if phase == last_phase and start <= united[-1][1] - width + stride:
+            united[-1] = (united[-1][0], max(united[-1][1], end))
+        else:
+            united.append((start, end))
+            last_phase = phase
+    hits = sum((end - start - width) // stride + 1 for start, end in united)
+    return Hits(answers[0].windows, hits, tuple(sorted(united)))
+
+
+def byte_chains(chains: Sequence[tuple[int, int]], geometry: Geometry, normalised: bytes) -> list[tuple[int, int]]:
+    """Return chains as ranges of bytes of the normalised text, whatever the unit of the geometry."""
+    if geometry.unit == "utf8" or normalised.isascii():
+        return list(chains)
+    to_byte = _CodePointOffsets(normalised)
+    return [(to_byte(start), to_byte(end)) for start, end in chains]
+
+
+class _CodePointOffsets:
+    """Byte offsets of code points: a mark every 1024, the rest counted from the nearest."""
+
+    def __init__(self, utf8: bytes) -> None:
+        self._text = utf8.decode("utf-8")
+        self._marks = [0]
+        for at in range(0, len(self._text), 1024):
+            self._marks.append(self._marks[-1] + len(self._text[at : at + 1024].encode("utf-8")))
+
+    def __call__(self, position: int) -> int:
+        mark = position // 1024
+        return self._marks[mark] + len(self._text[mark * 1024 : position].encode("utf-8"))
