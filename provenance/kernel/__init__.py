@@ -22,12 +22,17 @@ __all__ = [
     "chains",
     "common_runs",
     "contains",
+    "count_ones",
     "find_all",
     "hits",
     "insert_sorted",
     "name",
     "normalise",
     "normalise_map",
+    "portrait_chains",
+    "portrait_hits",
+    "portrait_insert",
+    "portrait_normalise_map",
     "pybloom_chains",
     "pybloom_contains",
     "pybloom_hits",
@@ -62,12 +67,17 @@ if TYPE_CHECKING:
         chains,
         common_runs,
         contains,
+        count_ones,
         find_all,
         hits,
         insert_sorted,
         isa,
         normalise,
         normalise_map,
+        portrait_chains,
+        portrait_hits,
+        portrait_insert,
+        portrait_normalise_map,
         pybloom_chains,
         pybloom_contains,
         pybloom_hits,
@@ -83,12 +93,17 @@ else:
     chains = _kernel.chains
     common_runs = _kernel.common_runs
     contains = _kernel.contains
+    count_ones = _kernel.count_ones
     find_all = _kernel.find_all
     hits = _kernel.hits
     insert_sorted = _kernel.insert_sorted
     isa = _kernel.isa
     normalise = _kernel.normalise
     normalise_map = _kernel.normalise_map
+    portrait_chains = _kernel.portrait_chains
+    portrait_hits = _kernel.portrait_hits
+    portrait_insert = _kernel.portrait_insert
+    portrait_normalise_map = _kernel.portrait_normalise_map
     pybloom_chains = _kernel.pybloom_chains
     pybloom_contains = _kernel.pybloom_contains
     pybloom_hits = _kernel.pybloom_hits

@@ -125,6 +125,29 @@ def pybloom_chains(
 ) -> tuple[int, bytes]:
     """Return what `chains` returns, for the hits of `pybloom_hits`."""
 
+def portrait_normalise_map(text: Buffer) -> tuple[bytes, bytes, bytes]:
+    """Return ``portrait-1`` of ``text`` (UTF-8) and its breakpoints: normalised offsets, source offsets, in bytes."""
+
+def portrait_hits(links: Sequence[tuple[Sequence[Buffer], int, int]], normalised: Buffer, width: int) -> bytes:
+    """Return one bit a window of ``width`` code points at every code point (LSB first), as RedisBloom answers.
+
+    A link is (pieces of its bits, number of bits, number of hashes); a window counts where any link holds it.
+    """
+
+def portrait_chains(
+    links: Sequence[tuple[Sequence[Buffer], int, int]], normalised: Buffer, width: int, stride: int
+) -> tuple[int, bytes]:
+    """Return what `chains` returns, for the hits of `portrait_hits`, in code points."""
+
+def portrait_insert(bits: Buffer, bit_count: int, hashes: int, normalised: Buffer, width: int, stride: int) -> int:
+    """Put the windows that start at multiples of ``stride`` code points into a link.
+
+    Returns how many of them it did not seem to hold before, which is what RedisBloom counts as its size.
+    """
+
+def count_ones(bits: Buffer) -> int:
+    """Return the number of set bits."""
+
 def common_runs(query: Buffer, document: Buffer, minimum: int) -> list[tuple[int, int, int]]:
     """Return the maximal common runs of at least ``minimum`` bytes: (query start, document start, length).
 

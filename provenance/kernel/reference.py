@@ -2,7 +2,8 @@
 
 Each function is documented in ``_native.pyi``; the rules and formats are in ARCHITECTURE.md.
 This module holds text, windows and `KeyCollector`, and gathers the rest:
-`provenance.kernel.reference_filters` (membership) and `provenance.kernel.reference_search` (byte search).
+`provenance.kernel.reference_filters` and `provenance.kernel.reference_portrait` (membership),
+`provenance.kernel.reference_search` (byte search).
 """
 
 from __future__ import annotations
@@ -35,6 +36,13 @@ from provenance.kernel.reference_filters import (
     pybloom_insert,
     random_read_limit,
 )
+from provenance.kernel.reference_portrait import (
+    count_ones,
+    portrait_chains,
+    portrait_hits,
+    portrait_insert,
+    portrait_normalise_map,
+)
 from provenance.kernel.reference_search import common_runs, find_all
 from provenance.kernel.reference_xxh3 import keys_of
 
@@ -46,12 +54,17 @@ __all__ = [
     "chains",
     "common_runs",
     "contains",
+    "count_ones",
     "find_all",
     "hits",
     "insert_sorted",
     "isa",
     "normalise",
     "normalise_map",
+    "portrait_chains",
+    "portrait_hits",
+    "portrait_insert",
+    "portrait_normalise_map",
     "pybloom_chains",
     "pybloom_contains",
     "pybloom_hits",

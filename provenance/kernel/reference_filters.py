@@ -163,10 +163,10 @@ def chains(
 ) -> tuple[int, bytes]:
     """Return the number of hits, and the maximal chains as pairs (start, end), ascending."""
     require_at_least(1, stride=stride)
-    return _chains(_hits(filters, normalised, width, seed, codepoints), width, stride)
+    return chains_of(_hits(filters, normalised, width, seed, codepoints), width, stride)
 
 
-def _chains(found: np.ndarray[tuple[int], np.dtype[np.bool_]], width: int, stride: int) -> tuple[int, bytes]:
+def chains_of(found: np.ndarray[tuple[int], np.dtype[np.bool_]], width: int, stride: int) -> tuple[int, bytes]:
     first, last = found.copy(), found.copy()
     first[stride:] &= ~found[:-stride]
     last[:-stride] &= ~found[stride:]
@@ -314,7 +314,7 @@ def pybloom_chains(
     """Return the number of hits, and the maximal chains as pairs (start, end), ascending."""
     require_at_least(1, stride=stride)
     found = _pybloom_hits(bits, bit_count, hash_seeds, normalised, width, seed, codepoints)
-    return _chains(found, width, stride)
+    return chains_of(found, width, stride)
 
 
 def _pybloom_hits(

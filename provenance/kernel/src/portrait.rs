@@ -43,45 +43,69 @@ impl<'a> Link<'a> {
         Ok(Link { parts, ends, modulus: Modulus::new(bits), hashes })
     }
 
-    #[inline(always)]
     fn place(&self, byte: u64) -> (&'a [u8], usize) {
-        if byte < self.ends[0] {
-            return (self.parts[0], byte as usize);
-        }
         let part = self.ends.partition_point(|&end| end <= byte);
-        (self.parts[part], (byte - self.ends[part - 1]) as usize)
+        let before = if part == 0 { 0 } else { self.ends[part - 1] };
+        (self.parts[part], (byte - before) as usize)
     }
 
     /// Sets bit `i` of `found` for each of the first `count` windows that the link holds.
     fn test(&self, count: usize, hashes: &[[u64; ROUND]; 2], found: &mut [u64; ROUND / 64]) {
-        let [a, b] = hashes;
-        let mut left = [0u16; ROUND];
-        let mut kept = 0;
-        for index in 0..count {
-            left[kept] = index as u16;
-            kept += usize::from(found[index / 64] >> (index % 64) & 1 == 0);
+        match self.parts[..] {
+            [whole] => self.probe(count, hashes, found, |byte| (whole, byte as usize)),
+            _ => self.probe(count, hashes, found, |byte| self.place(byte)),
         }
-        let mut count = kept;
+    }
+
+    #[inline(always)]
+    fn probe(
+        &self,
+        count: usize,
+        [a, b]: &[[u64; ROUND]; 2],
+        found: &mut [u64; ROUND / 64],
+        place: impl Fn(u64) -> (&'a [u8], usize),
+    ) {
+        let modulus = self.modulus;
+        let mut left: [u8; ROUND] = std::array::from_fn(|index| index as u8);
+        let mut count = if found.iter().all(|&word| word == 0) {
+            count
+        } else {
+            keep(&mut left, count, |index| found[index / 64] >> (index % 64) & 1 == 0)
+        };
         let mut positions = [0u64; ROUND];
         for probe in 0..self.hashes {
             for (slot, &index) in positions.iter_mut().zip(&left[..count]) {
                 let index = usize::from(index);
-                *slot = self.modulus.of(a[index].wrapping_add(probe.wrapping_mul(b[index])));
-                let (part, at) = self.place(*slot / 8);
+                *slot = modulus.of(a[index].wrapping_add(probe.wrapping_mul(b[index])));
+                let (part, at) = place(*slot / 8);
                 prefetch(part, at as u64);
             }
             let mut kept = 0;
-            for place in 0..count {
-                let (part, at) = self.place(positions[place] / 8);
-                left[kept] = left[place];
-                kept += usize::from(part[at] >> (positions[place] % 8) & 1);
+            for (&position, next) in positions[..count].iter().zip(0..) {
+                let (part, at) = place(position / 8);
+                left[kept] = left[next];
+                kept += usize::from(part[at] >> (position % 8) & 1);
             }
             count = kept;
+            if count == 0 {
+                return;
+            }
         }
         for &index in &left[..count] {
             found[usize::from(index) / 64] |= 1 << (index % 64);
         }
     }
+}
+
+/// Keeps those of the first `count` entries that `wanted` says, in order; returns how many.
+fn keep(left: &mut [u8; ROUND], count: usize, wanted: impl Fn(usize) -> bool) -> usize {
+    let mut kept = 0;
+    for next in 0..count {
+        let index = left[next];
+        left[kept] = index;
+        kept += usize::from(wanted(usize::from(index)));
+    }
+    kept
 }
 
 /// Division by one number, by multiplication.
