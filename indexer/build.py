@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from indexer.commit import WriterLock, read_manifest, replace_manifest, sweep
 from indexer.known import unique_sorted, write_known
 from indexer.plan import Plan, Scratch, TaskResult, make_plan
 from indexer.pool import Work, run_tasks
+from indexer.removals import after_adding
 from indexer.report import BuildReport, Listener, Phase, Progress, part_sizes
 from indexer.rules import Rules, described
 from indexer.sources.base import DocumentSource
@@ -65,7 +66,7 @@ def build(
         if old is not None and parameters is not None and parameters != old.parameters:
             raise MismatchError(_difference(root, old.parameters, parameters))
         parameters = parameters or (old.parameters if old is not None else Parameters())
-        run = Run(root, lock.descriptor, old, parameters, _workers(workers), progress)
+        run = Run(root, lock.descriptor, old, parameters, count_workers(workers), progress)
         run.report.rules = dict(described(rules)) if rules is not None else {}
         before = old or Manifest(parameters=parameters, corpus=Corpus(corpus_name or root.resolve().name))
         corpus = replace(
@@ -76,7 +77,9 @@ def build(
         decisive = ("build", parameters, rules, before.digest, before.removed, corpus.name, corpus.revision)
         with run.phase("planning"):
             plan = make_plan(sources, parameters.segment_bytes, decisive, run.planned)
-        results = run.write_segments(plan, sources, before, known=bool(before.segments))
+        results = run.write_segments(
+            plan, sources, before, segment_bytes=parameters.segment_bytes, known=bool(before.segments)
+        )
         added = [entry for result in results for entry in result.segments]
         if not added:
             run.scratch.remove()
@@ -141,11 +144,14 @@ class Run:
         sources: Sequence[DocumentSource],
         before: Manifest,
         *,
-        known: bool,
-        segment_bytes: int | None = None,
-        repositories: int | None = None,
+        segment_bytes: int,
+        known: bool = False,
+        prepare: Callable[[Path], None] | None = None,
     ) -> list[TaskResult]:
-        """Do all tasks of a plan that are not done yet; returns the results of all, in input order."""
+        """Do all tasks of a plan that are not done yet; returns the results of all, in input order.
+
+        ``known`` leaves out documents that ``before`` holds. ``prepare`` is called with the scratch folder first.
+        """
         finished, other = self.scratch.begin(plan)
         if other:
             self.report.notices.append("an unfinished build of another plan was found and thrown away")
@@ -155,9 +161,10 @@ class Run:
         sweep(self.root, self._old, kept)
         known_path = self.scratch.folder / "known.bin" if known else None
         if known_path is not None:
-            write_known(known_path, _readers(self.root, before.segments))
-        if repositories is None:
-            repositories = _possible_repositories(sources)
+            write_known(known_path, readers(self.root, before.segments))
+        if prepare is not None:
+            prepare(self.scratch.folder)
+        repositories = _possible_repositories(sources)
         parameters = self._parameters
         few = repositories is not None and repositories < parameters.common_repositories
         self._job = Job(
@@ -166,7 +173,7 @@ class Run:
             sources=tuple(sources),
             parameters=parameters,
             group=0 if few else parameters.group,
-            segment_bytes=(segment_bytes or parameters.segment_bytes) * 5 // 4,
+            segment_bytes=segment_bytes * 5 // 4,
             known=known_path,
             removed=before.removed,
         )
@@ -218,6 +225,7 @@ class Run:
             if rebuild is None and len(layers) >= MAX_LAYERS:
                 rebuild = before.segments
             keys = self._spilled(results)
+            removed = after_adding(self.root, self.number, before.removed, keys.tiles) if removed is None else removed
             new = [entry.id for result in results for entry in result.segments]
             if rebuild is not None:
                 layers = ()
@@ -225,7 +233,6 @@ class Run:
             if new:
                 layers = (*layers, self._build_layer(keys, new, LAYER_SHARES[len(layers)]))
         with self.phase("finishing"):
-            removed = before.removed if removed is None else removed
             draft = replace(before, segments=segments, layers=layers, removed=removed, generation=self.number)
             manifest = with_digest(self.root, draft, replace(corpus, built=utc_now()))
             report.kept_for_readers = replace_manifest(self.root, manifest)
@@ -238,6 +245,8 @@ class Run:
 
     def _work(self, job: Job, tasks: Sequence[Work]) -> dict[int, TaskResult]:
         done: dict[int, TaskResult] = {}
+        if not tasks:
+            return done
         peaks: list[int] = []
         try:
             for task, result in run_tasks(job, tasks, self._workers, self._lock, self._heard):
@@ -312,7 +321,7 @@ def with_digest(root: Path, manifest: Manifest, corpus: Corpus) -> Manifest:
         hidden = read_documents(root / manifest.removed.path / DOCUMENTS, manifest.removed.documents)
     documents = 0
     previous = b""
-    for row in unique_sorted(segment.digest_rows() for segment in _readers(root, manifest.segments)):
+    for row in unique_sorted(segment.digest_rows() for segment in readers(root, manifest.segments)):
         identity = row[:16]
         if identity in hidden:
             continue
@@ -328,7 +337,8 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _readers(root: Path, segments: Sequence[SegmentEntry]) -> list[SegmentReader]:
+def readers(root: Path, segments: Sequence[SegmentEntry]) -> list[SegmentReader]:
+    """Return readers of segments that index.json names."""
     return [SegmentReader(root / "segments" / entry.id, entry) for entry in segments]
 
 
@@ -348,7 +358,8 @@ def _remove_unfinished(folder: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _workers(wanted: int | None) -> int:
+def count_workers(wanted: int | None) -> int:
+    """Return a number of workers, by default one a CPU. Raises `ParameterError`."""
     if wanted is None:
         try:
             return len(os.sched_getaffinity(0))

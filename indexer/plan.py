@@ -76,9 +76,12 @@ def make_plan(
     segment_bytes: int,
     decisive: Iterable[object],
     planned: Callable[[int, int], None] | None = None,
+    *,
+    spread: bool = True,
 ) -> Plan:
     """Return the tasks of all sources. ``decisive`` goes into the fingerprint; ``planned`` hears units and bytes.
 
+    ``spread`` makes more and smaller tasks than segments of that size need, where one would leave workers idle.
     Raises `CorpusError` where a source cannot be read at all.
     """
     digest = hashlib.sha256()
@@ -94,13 +97,15 @@ def make_plan(
             total += unit.weight
             if planned is not None:
                 planned(len(units), total)
-    return Plan(tuple(_cut(units, _task_bytes(total, segment_bytes))), total, digest.hexdigest())
+    return Plan(tuple(_cut(units, _task_bytes(total, segment_bytes, spread))), total, digest.hexdigest())
 
 
-def _task_bytes(total: int, segment_bytes: int) -> int:
+def _task_bytes(total: int, segment_bytes: int, spread: bool) -> int:
     """Return the weight of a task: at most a segment, and so that a few workers end at about the same time."""
-    count = max(-(-total // segment_bytes), min(_LEAST_TASKS, total // _SMALLEST_TASK), 1)
-    if count > 4:
+    count = max(-(-total // segment_bytes), 1)
+    if spread:
+        count = max(count, min(_LEAST_TASKS, total // _SMALLEST_TASK))
+    if spread and count > 4:
         count = -(-count // 4) * 4
     return -(-total // count)
 

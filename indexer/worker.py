@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.faults import reach
-from indexer.known import KnownDocuments
+from indexer.known import SortedIds
 from indexer.plan import Scratch, Task, TaskResult
 from indexer.segments import KeySpiller, SegmentBuilder
 from indexer.sources.base import DocumentSource, Tally
@@ -84,7 +84,7 @@ class Worker:
         """Make ready what all tasks of the job use."""
         self._job = job
         self._compressor = new_compressor()
-        self._known = KnownDocuments(job.known) if job.known is not None else None
+        self._known = SortedIds(job.known) if job.known is not None else None
         self._withdrawals = Withdrawals(job.removed)
 
     def run(self, task: Task | KeyTask, heard: Heard) -> TaskResult:

@@ -14,7 +14,6 @@ import struct
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
 from pathlib import Path
 
 from provenance.errors import CorruptFile, IncompatibleVersion, IndexMissing
@@ -128,18 +127,3 @@ def little_endian(data: bytes) -> array[int]:
     if sys.byteorder == "big":
         values.byteswap()
     return values
-
-
-def packed(keys: Iterable[int]) -> bytes:
-    """Return u64 values as little-endian bytes."""
-    values = array("Q", keys)
-    if sys.byteorder == "big":
-        values.byteswap()
-    return values.tobytes()
-
-
-def ascending_ids(documents: Iterable[bytes]) -> bytes:
-    """Return distinct document ids in ascending order, joined."""
-    return b"".join(sorted(set(documents)))
-
-
