@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from provenance.membership.base import Geometry, MembershipFilter
+    from provenance.membership.blocked import BlockedFilter
     from provenance.search.base import SearchEngine
 
 T = TypeVar("T")
@@ -111,7 +112,7 @@ class Index:
         return self._once("filters", self._open_filters)
 
     @property
-    def common_filters(self) -> tuple[MembershipFilter, ...]:
+    def common_filters(self) -> tuple[BlockedFilter, ...]:
         """Return the commonness filters of the layers that have one."""
         return self._once("common_filters", self._open_common_filters)
 
@@ -228,7 +229,7 @@ class Index:
         layers = [open_layer(self.path / "layers" / entry.id, self.geometry) for entry in self.manifest.layers]
         return (*layers, *(open_attached(self.path, entry) for entry in self.manifest.attached))
 
-    def _open_common_filters(self) -> tuple[MembershipFilter, ...]:
+    def _open_common_filters(self) -> tuple[BlockedFilter, ...]:
         from provenance.membership import open_common
 
         opened = [open_common(self.path / "layers" / entry.id, self.geometry) for entry in self.manifest.layers]

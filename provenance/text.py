@@ -89,12 +89,10 @@ class Offsets:
             self._code_points = self._totals(self._code_points_between)
         block = bisect_right(self._code_points, code_point) - 1
         left = code_point - self._code_points[block]
-        for offset in range(block * _STEP, len(self._utf8)):
-            if self._utf8[offset] & 0xC0 != 0x80:
-                if not left:
-                    return offset
-                left -= 1
-        return len(self._utf8)
+        # Three bytes more, so that a character that begins in the block is whole.
+        part = self._utf8[block * _STEP : (block + 1) * _STEP + 3]
+        whole = part.lstrip(_CONTINUATIONS)
+        return block * _STEP + len(part) - len(whole) + len(whole.decode("utf-8", "ignore")[:left].encode())
 
     def _totals(self, between: Callable[[int, int], int]) -> array[int]:
         """Return what stands before each multiple of the step."""

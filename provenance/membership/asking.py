@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from provenance import kernel
 from provenance.errors import MismatchError
 from provenance.membership.base import Geometry, Hits, MembershipFilter
+from provenance.text import Offsets
 
 if TYPE_CHECKING:
     from provenance.membership.blocked import BlockedFilter
@@ -98,19 +99,5 @@ def byte_chains(chains: Sequence[tuple[int, int]], geometry: Geometry, normalise
     """Return chains as ranges of bytes of the normalised text, whatever the unit of the geometry."""
     if geometry.unit == "utf8" or normalised.isascii():
         return list(chains)
-    to_byte = _CodePointOffsets(normalised)
-    return [(to_byte(start), to_byte(end)) for start, end in chains]
-
-
-class _CodePointOffsets:
-    """Byte offsets of code points: a mark every 1024, the rest counted from the nearest."""
-
-    def __init__(self, utf8: bytes) -> None:
-        self._text = utf8.decode("utf-8")
-        self._marks = [0]
-        for at in range(0, len(self._text), 1024):
-            self._marks.append(self._marks[-1] + len(self._text[at : at + 1024].encode("utf-8")))
-
-    def __call__(self, position: int) -> int:
-        mark = position // 1024
-        return self._marks[mark] + len(self._text[mark * 1024 : position].encode("utf-8"))
+    offsets = Offsets(normalised)
+    return [(offsets.byte(start), offsets.byte(end)) for start, end in chains]

@@ -19,7 +19,7 @@ from provenance.errors import ParameterError
 
 REGION_BYTES = 4096
 """Bytes of one region in one half: 64 lines of 64 bytes."""
-MIN_TARGET = 1e-12
+MIN_TARGET = 1e-14
 """Smallest rate that can be asked for. A key of 64 bits collides with one of n at a rate of n / 2^64 besides."""
 MAX_TARGET = 0.1
 """Largest rate that can be asked for."""
