@@ -33,7 +33,7 @@ def clean(text: str) -> str:
 
 def trimmed(text: bytes, start: int, end: int) -> tuple[int, int]:
     """Return a range shrunk to whole characters, without white space at its ends; it may be empty."""
-    while start < end and text[start] & 0xC0 == 0x80:
+    while start < len(text) and text[start] & 0xC0 == 0x80:
         start += 1
     while start < end < len(text) and text[end] & 0xC0 == 0x80:
         end -= 1
@@ -41,7 +41,7 @@ def trimmed(text: bytes, start: int, end: int) -> tuple[int, int]:
         start += 1
     while start < end and text[end - 1] in _SPACE:
         end -= 1
-    return start, end
+    return start, max(start, end)
 
 
 class Offsets:
