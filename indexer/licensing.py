@@ -278,26 +278,34 @@ def header(head: bytes) -> Licence | None:
     return every(said) if said else None
 
 
-_COPYRIGHT = re.compile(r"(?:SPDX-FileCopyrightText:|copyright\b|\(c\)|©)[^\r\n]*", re.I)
+_MARKS = (b"copyright", b"(c) ", b"\xc2\xa9")
 _EVIDENCE = re.compile(r"(?:19|20)\d\d|\(c\)|©|copyright:|copyright by|SPDX-FileCopyrightText:", re.I)
 _EDGES = " \t\r\f\v*/#;%\"'<>|`!{}-=~"
+_LONGEST_LINE = 400
 
 
-def copyrights(head: bytes) -> tuple[str, ...]:
+def copyrights(head: bytes, lowered: bytes | None = None) -> tuple[str, ...]:
     """Return the copyright lines in the first bytes of a file: at most 5, each at most 200 characters.
 
     A line counts if it says ``Copyright``, ``(c)``, ``©`` or ``SPDX-FileCopyrightText`` with a year or a sign; prose
-    about copyright does not.
+    about copyright does not. ``lowered`` is ``head.lower()`` if the caller has it already.
     """
-    if b"opyright" not in head and b"OPYRIGHT" not in head and b"\xc2\xa9" not in head:
-        return ()
+    low = head.lower() if lowered is None else lowered
+    starts = {start for mark in _MARKS if (start := low.find(mark)) >= 0}
     lines: dict[str, None] = {}
-    for found in _COPYRIGHT.finditer(head.decode("utf-8", "replace")):
-        line = found[0]
+    while starts:
+        start = min(starts)
+        end = head.find(b"\n", start, start + _LONGEST_LINE)
+        if end < 0:
+            end = min(len(head), start + _LONGEST_LINE)
+        if low.startswith(b"spdx-file", start - 9):
+            start -= 9
+        line = head[start:end].decode("utf-8", "replace")
         if _EVIDENCE.search(line):
             lines.setdefault(" ".join(line.strip(_EDGES).split())[:MAX_COPYRIGHT_CHARS], None)
             if len(lines) == MAX_COPYRIGHTS:
                 break
+        starts = {start for mark in _MARKS if (start := low.find(mark, end)) >= 0}
     return tuple(lines)
 
 

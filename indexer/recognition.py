@@ -106,7 +106,8 @@ def licences_in(text: str) -> tuple[str, ...]:
         if all(phrase in folded for phrase in phrases):
             names.add(name)
     if "Python-2.0" in names:
-        names.discard("PSF-2.0")
+        # CPython's own file: its parts are what the id stands for.
+        names -= {"PSF-2.0", "ISC", "0BSD"}
     if "BSD-4-Clause" in names:
         names -= {"BSD-2-Clause", "BSD-3-Clause"}
     if not names:

@@ -174,12 +174,15 @@ def minified(utf8: bytes, rules: Rules) -> str | None:
     Lines end at LF; in a text without any LF, at CR.
     """
     size = len(utf8)
-    newlines = utf8.count(b"\n")
-    end = b"\n"
-    if newlines == 0 and size > rules.max_average_line:
-        newlines, end = utf8.count(b"\r"), b"\r"
-    if size > rules.max_average_line * (newlines + 1):
-        return f"lines of {size // (newlines + 1)} bytes on average, the limit is {rules.max_average_line}"
+    if size <= rules.max_average_line:
+        return None
+    end = b"\n" if b"\n" in utf8 else b"\r"
+    # Counting every line end costs more than all other rules together; only so many need to be found.
+    last = -1
+    for _ in range(-(-size // rules.max_average_line) - 1 if rules.max_average_line else 0):
+        last = utf8.find(end, last + 1)
+        if last < 0:
+            return f"lines of {size // (utf8.count(end) + 1)} bytes on average, the limit is {rules.max_average_line}"
     start = 0
     # One look backwards a stretch of max_line bytes finds a line end or proves that there is none.
     while size - start > rules.max_line:

@@ -59,8 +59,8 @@ _VENDORED = re.compile(
     r"|_vendored_packages)/"
 )
 _GENERATED_WORDS = re.compile(
-    rb"@generated\b|\bDO NOT EDIT\b|\bdo not edit\b|\bDo not edit\b|\b[Aa]uto-?(?:matically )?generated\b"
-    rb"|\bAUTO-?GENERATED\b|\b[Gg]enerated (?:automatically|by|from)\b|\bGENERATED (?:FILE|CODE|BY)\b"
+    rb"@generated\b|\bdo not (?:edit|modify)\b|\bauto-?(?:matically )?generated\b"
+    rb"|\bgenerated (?:automatically|by|from|file|code)\b"
 )
 _GENERATED_ENDINGS = (
     "_pb2.py", "_pb2.pyi", "_pb2_grpc.py", ".pb.go", ".pb.cc", ".pb.h", ".g.dart", ".designer.cs", ".Designer.cs",
@@ -74,10 +74,10 @@ def vendored(path: str) -> bool | None:
     return True if _VENDORED.search(path) is not None else None
 
 
-def generated(path: str, head: bytes) -> bool | None:
-    """Return True if the name or the first 2 KiB say that a program wrote the text, else None."""
-    if b"enerated" in head or b"ENERATED" in head or b"o not edit" in head or b"DO NOT EDIT" in head:
-        if _GENERATED_WORDS.search(head, 0, _GENERATED_HEAD) is not None:
+def generated(path: str, lowered: bytes) -> bool | None:
+    """Return True if the name or the first 2 KiB (in lower case) say that a program wrote the text, else None."""
+    if lowered.find(b"generated", 0, _GENERATED_HEAD) >= 0 or lowered.find(b"do not ", 0, _GENERATED_HEAD) >= 0:
+        if _GENERATED_WORDS.search(lowered, 0, _GENERATED_HEAD) is not None:
             return True
     return True if path.endswith(_GENERATED_ENDINGS) else None
 
@@ -108,6 +108,7 @@ class Intake:
         if replaced:
             yield Remark(path, "lone surrogates replaced", f"{replaced} by U+FFFD")
         head = utf8[:HEAD_BYTES]
+        low = head.lower()
         license, license_origin, license_scope = origin.license, origin.license_origin, origin.license_scope
         said = licensing.header(head)
         if said is not None:
@@ -128,7 +129,7 @@ class Intake:
                 license,
                 license_origin,
                 license_scope,
-                licensing.copyrights(head) or origin.copyrights,
+                licensing.copyrights(head, low) or origin.copyrights,
                 language_of(path, head),
                 "file",
                 url,
@@ -136,7 +137,7 @@ class Intake:
                 origin.date,
                 origin.fork,
                 vendored(path),
-                generated(path, head),
+                generated(path, low),
             ),
             encoding,
         )
@@ -174,7 +175,7 @@ class Intake:
         if source.vendored is None:
             changes["vendored"] = vendored(source.path)
         if source.generated is None:
-            changes["generated"] = generated(source.path, head)
+            changes["generated"] = generated(source.path, head.lower())
         yield Document(utf8, git_blob_id(utf8), replace(source, **changes))  # type: ignore[arg-type]
 
     def size(self, path: str, size: int) -> Skipped | None:
