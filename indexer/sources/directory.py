@@ -20,7 +20,7 @@ from pathspec import GitIgnoreSpec
 
 from indexer import licensing
 from indexer.rules import SILENT_FOLDERS, compile_patterns, readable, suffix
-from indexer.sources.base import UNIT_BYTES, UNIT_ENTRIES, Item, SourceOptions, Unit
+from indexer.sources.base import UNIT_BYTES, UNIT_ENTRIES, Item, Remark, SourceOptions, Unit
 from indexer.sources.intake import Intake, Origin
 from indexer.sources.nearest import licence_in_folder
 from indexer.sources.python_install import Distributions, is_site_packages, standard_library
@@ -58,7 +58,7 @@ class Packer:
     """Cuts what a walk finds into units: runs of entries with their weight and a stamp of names, sizes and times."""
 
     runs: list[Run] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
+    skipped: list[Skipped | Remark] = field(default_factory=list)
     weight: int = 0
     entries: int = 0
     _stamp: xxhash.xxh3_128 = field(default_factory=xxhash.xxh3_128)
@@ -75,11 +75,11 @@ class Packer:
         self.entries += 1
         self._stamp.update(f"{folder}/{name}\0{size}\0{modified_ns}\0".encode("utf-8", "surrogatepass"))
 
-    def skip(self, skipped: Skipped) -> None:
-        """Add something that will not be read."""
+    def skip(self, skipped: Skipped | Remark) -> None:
+        """Add something that will not be read, or a remark about the tree."""
         self.skipped.append(skipped)
         self.entries += 1
-        self._stamp.update(f"{skipped.path}\0{skipped.reason}\0{skipped.size}\0".encode("utf-8", "surrogatepass"))
+        self._stamp.update(f"{skipped}\0".encode("utf-8", "surrogatepass"))
 
     @property
     def full(self) -> bool:
@@ -167,7 +167,7 @@ class DirectorySource:
                 packer.skip(Skipped(readable(frame.relative), *_failure(error)))
                 yield
                 continue
-            self._enter(frame, entries)
+            self._enter(frame, entries, packer)
             folders: list[_Frame] = []
             for entry in entries:
                 below = self._entry(frame, entry, packer, excluded)
@@ -192,7 +192,7 @@ class DirectorySource:
             packer.add(origin, folder, "", name, status.st_size, status.st_mtime_ns)
         yield
 
-    def _enter(self, frame: _Frame, entries: list[os.DirEntry[str]]) -> None:
+    def _enter(self, frame: _Frame, entries: list[os.DirEntry[str]], packer: Packer) -> None:
         """Change the frame's origin by what the folder itself says."""
         names = [entry.name for entry in entries]
         if not frame.top and ".git" in names:
@@ -201,6 +201,8 @@ class DirectorySource:
                 frame.origin, frame.prefix, frame.top = found, "", True
         if is_site_packages(names):
             frame.distributions = Distributions(frame.folder, names)
+            for remark in frame.distributions.remarks:
+                packer.skip(replace(remark, path=readable(f"{frame.relative}{remark.path}")))
             frame.site_prefix = ""
             # What stands above speaks for its own project, not for what was installed into it.
             frame.origin = replace(

@@ -12,8 +12,11 @@ import sys
 import sysconfig
 from collections.abc import Collection, Iterable
 
+from indexer.sources.base import Remark
 from indexer.sources.intake import Origin
 from indexer.sources.metadata import Package, python_package
+from indexer.sources.nearest import licence_in_folder
+from provenance.records import NOASSERTION
 
 _MAX_RECORD_BYTES = 64 << 20
 _NOT_TEXT_OF_ITS_AUTHOR = frozenset(("RECORD", "RECORD.jws", "WHEEL", "INSTALLER", "REQUESTED", "direct_url.json"))
@@ -31,13 +34,18 @@ class Distributions:
 
     def __init__(self, folder: str, names: Iterable[str]) -> None:
         """Read METADATA and RECORD of each; what cannot be read owns nothing."""
+        self.remarks: list[Remark] = []
         self._owners: dict[str, Origin] = {}
         self._combined: dict[tuple[Origin, Origin], Origin] = {}
         for name in names:
             if name.endswith(".dist-info"):
                 package = _package(f"{folder}/{name}/METADATA")
                 if package is not None:
-                    origin = package.origin()
+                    if package.licence.unknown is not None:
+                        self.remarks.append(Remark(f"{name}/METADATA", "unknown licence", package.licence.unknown))
+                    origin = _by_licence_files(
+                        package.origin(), f"{folder}/{name}", package.licence.unknown is not None
+                    )
                     for path in _recorded(f"{folder}/{name}/RECORD"):
                         self._owners.setdefault(path, origin)
 
@@ -66,6 +74,20 @@ def _package(path: str) -> Package | None:
             return python_package(file.read(1 << 20))
     except OSError:
         return None
+
+
+def _by_licence_files(origin: Origin, folder: str, unknown: bool) -> Origin:
+    """Return the origin with what the licence files in ``*.dist-info`` say, where METADATA names no known licence."""
+    if origin.license != NOASSERTION and not unknown:
+        return origin
+    for place in (f"{folder}/licenses", folder):
+        try:
+            said = licence_in_folder(place, os.listdir(place))
+        except OSError:
+            continue
+        if said is not None and said.expression != NOASSERTION:
+            return origin.under(said.expression, "repository", said.copyrights)
+    return origin
 
 
 def _recorded(path: str) -> list[str]:
