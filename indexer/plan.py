@@ -11,8 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from enum import Enum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from indexer.commit import remove_tree
@@ -90,7 +89,7 @@ def make_plan(
     units: list[tuple[int, Unit]] = []
     total = 0
     for position, source in enumerate(sources):
-        digest.update(canonical_json(["source", source.location]) + b"\n")
+        digest.update(canonical_json(["source", source.location, plain(source)]) + b"\n")
         for unit in source.plan():
             digest.update(canonical_json([unit.weight, unit.stamp]) + b"\n")
             units.append((position, unit))
@@ -124,7 +123,7 @@ def _cut(units: Iterable[tuple[int, Unit]], task_bytes: int) -> Iterator[Task]:
 
 
 def plain(value: object) -> Any:
-    """Return a value as JSON can say it, the same in every process: sets sorted, records by field."""
+    """Return a value as JSON can say it, the same in every process: sets sorted, objects by what they hold."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):
@@ -133,9 +132,11 @@ def plain(value: object) -> Any:
         return sorted(str(entry) for entry in value)
     if isinstance(value, (list, tuple)):
         return [plain(entry) for entry in value]
-    if isinstance(value, Enum):
-        return value.name
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, PurePath):
+        return str(value)
+    return [type(value).__qualname__, plain(getattr(value, "__dict__", None))]
 
 
 class Scratch:
