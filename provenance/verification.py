@@ -33,6 +33,7 @@ from provenance.intervals import Intervals
 from provenance.phrases import Phrases
 from provenance.records import ContentRef
 from provenance.search.base import Filters
+from provenance.text import trimmed
 
 _WHOLE_BYTES = 1 << 15
 """Queries up to this size are compared whole with a candidate, longer ones around the range in question."""
@@ -139,7 +140,7 @@ class RunFinder:
             self._sweep(start, end)
         spans = Intervals()
         for start, end in self._runs:
-            start, end = self._trimmed(start, end)
+            start, end = trimmed(self._query, start, end)
             if end - start >= self._minimum:
                 spans.add_longest(start, end)
         for start, end in spans:
@@ -273,15 +274,3 @@ class RunFinder:
     def _places(self, start: int, end: int, refs: set[ContentRef]) -> tuple[tuple[ContentRef, int], ...]:
         part = self._query[start:end]
         return tuple((ref, self._texts.normalised(ref).find(part)) for ref in sorted(refs))
-
-    def _trimmed(self, start: int, end: int) -> tuple[int, int]:
-        query = self._query
-        while start < end and (query[start] & 0xC0 == 0x80 or query[start] in b" \n"):
-            start += 1
-        if end < len(query):
-            while end > start and query[end] & 0xC0 == 0x80:
-                end -= 1
-        while end > start and query[end - 1] in b" \n":
-            end -= 1
-        return start, end
-

@@ -1,0 +1,115 @@
+"""What writing verbs share: progress while they run, the report when they are done."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+from cli.state import Format
+from cli.terminal import plural, size, styled, wants_colour
+from indexer.report import BuildReport, Progress
+from provenance.index import Index
+from provenance.reports import contract
+
+
+@contextmanager
+def building() -> Iterator[Callable[[Progress], None] | None]:
+    """Give a listener that draws progress on stderr: rate and time left on a terminal, nothing elsewhere."""
+    from cli.notices import notice_slow_kernel
+
+    notice_slow_kernel()
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True, no_color=not wants_colour(sys.stderr))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TextColumn("{task.fields[documents]:,} documents"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("planning", total=None, documents=0)
+
+        def heard(progress: Progress) -> None:
+            bar.update(
+                task,
+                description=progress.phase,
+                total=progress.total or None,
+                completed=progress.done,
+                documents=progress.documents,
+            )
+
+        yield heard
+
+
+def finish(folder: str, report: BuildReport, format: Format) -> int:
+    """Print the report; returns the exit code."""
+    if format is Format.human:
+        _print(report)
+        return 0
+    with Index.open(folder) as index:
+        document = {**contract.head(index), "report": plain(report)}
+    print(contract.render(document) if format is Format.json else contract.render_line(document))
+    return 0
+
+
+def plain(value: Any) -> Any:
+    """Return dataclasses and containers as what JSON has; the folder's path is left out."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: plain(field) for name, field in asdict(value).items() if name not in ("directory", "path")}
+    if isinstance(value, dict):
+        return {str(name): plain(field) for name, field in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(field) for field in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def _print(report: BuildReport) -> None:
+    tally = report.tally
+    spent = sum(report.seconds.values())
+    added = f"{plural(tally.documents, 'document')} added ({plural(tally.contents, 'text')}, {size(tally.text_bytes)})"
+    rate = f", {size(report.rate)}/s" if report.rate else ""
+    print(f"{styled(report.directory, 'bold')}: {added} in {spent:.1f} s{rate}")
+    stored = f"{plural(report.documents, 'document')} in {plural(report.segments, 'segment')}"
+    print(f"  index      {stored}, digest {report.digest[:16]}")
+    for count, what in (
+        (report.present, "were in the index already"),
+        (report.repeated, "were given more than once"),
+        (report.withdrawn, "are withdrawn and stay out"),
+    ):
+        if count:
+            print(f"  documents  {count:,} {what}")
+    _table("languages", tally.languages)
+    _table("licences", tally.licenses)
+    if tally.skipped:
+        print(f"  skipped    {plural(sum(tally.skipped.values()), 'file')}")
+        for reason, count in sorted(tally.skipped.items(), key=lambda item: (-item[1], item[0])):
+            example = next(iter(tally.examples.get(reason, ())), "")
+            print(f"    {count:>8,}  {reason}" + (f"  (such as {example})" if example else ""))
+    for reason, count in sorted(tally.remarks.items()):
+        print(f"  remark     {count:,} {reason}")
+    if report.sizes and tally.text_bytes:
+        parts = ", ".join(f"{name} {size(value)}" for name, value in report.sizes.items() if value)
+        print(f"  size       {size(sum(report.sizes.values()))} ({parts})")
+    for notice in report.notices:
+        print(f"  note       {notice}")
+
+
+def _table(title: str, counts: dict[str, list[int]], most: int = 6) -> None:
+    if not counts:
+        return
+    ordered = sorted(counts.items(), key=lambda item: (-item[1][0], item[0]))
+    shown = ", ".join(f"{name} {documents:,}" for name, (documents, _) in ordered[:most])
+    print(f"  {title:<10} {shown}" + (f", and {len(ordered) - most} more" if len(ordered) > most else ""))

@@ -1,0 +1,97 @@
+"""What `check` and `trace` share: ask about every text, write the answers, choose the exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from cli.inputs import Failure, Inputs, Text
+from cli.options import FailOn
+from cli.state import Format
+from provenance.index import Index
+from provenance.records import Span
+from provenance.reports import contract
+
+
+class Judgement(Protocol):
+    """What both answers have."""
+
+    @property
+    def verdict(self) -> str:
+        """Return the verdict's name."""
+        ...
+
+
+R = TypeVar("R", bound=Judgement)
+
+_REACHED = ("match", "possible_match")
+EXIT_FOUND = 1
+EXIT_FAILED = 2
+
+
+def judge(
+    index: Index,
+    inputs: Inputs,
+    *,
+    ask: Callable[[bytes], R],
+    fields: Callable[[str, R], dict[str, Any]],
+    show: Callable[[Text, R], None],
+    spans: Callable[[R], Sequence[Span]],
+    format: Format,
+    fail_on: FailOn,
+) -> int:
+    """Ask about every text and return the exit code.
+
+    ``fields`` renders an answer for machines, ``show`` prints it for people, ``spans`` returns what reached it.
+    """
+    verdicts: Counter[str] = Counter()
+    results: list[dict[str, Any]] = []
+    errors: list[dict[str, Any]] = []
+    found = False
+    if format is Format.jsonl:
+        print(contract.render_line(contract.head(index)))
+    for text in inputs:
+        if isinstance(text, Failure):
+            print(f"provenance: {text.error}", file=sys.stderr)
+            errors.append(contract.failure(text.path, text.error.kind, str(text.error)))
+            if format is Format.jsonl:
+                print(contract.render_line(errors[-1]))
+            continue
+        answer = ask(text.utf8)
+        verdicts[answer.verdict] += 1
+        found = found or _fails(answer, spans, fail_on)
+        if format is Format.human:
+            show(text, answer)
+        elif format is Format.jsonl:
+            print(contract.render_line(fields(text.path, answer)))
+        else:
+            results.append(fields(text.path, answer))
+    if format is Format.json:
+        print(contract.render(contract.results_document(contract.head(index), results, errors, inputs.skipped)))
+    _account(verdicts, len(errors), inputs.skipped)
+    return EXIT_FAILED if errors else EXIT_FOUND if found else 0
+
+
+def _fails(answer: R, spans: Callable[[R], Sequence[Span]], fail_on: FailOn) -> bool:
+    if fail_on is FailOn.never or answer.verdict not in _REACHED:
+        return False
+    return any(fail_on is FailOn.any or not span.common for span in spans(answer))
+
+
+def _account(verdicts: Counter[str], failed: int, skipped: Counter[str]) -> None:
+    """Say on stderr what became of everything that was named, where that is more than one text."""
+    from cli.terminal import plural
+
+    total = sum(verdicts.values()) + failed
+    if total == 1 and not skipped:
+        return
+    parts = [f"{count:,} {verdict.replace('_', ' ')}" for verdict, count in verdicts.most_common()]
+    if failed:
+        parts.append(f"{failed:,} could not be judged")
+    line = f"{plural(total, 'text')}: {', '.join(parts)}" if parts else plural(total, "text")
+    if skipped:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.most_common())
+        line += f"; skipped {reasons}"
+    print(f"provenance: {line}", file=sys.stderr)

@@ -1,0 +1,69 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from cli.state import STATE, Format
+from provenance.errors import ParameterError
+
+
+class FailOn(StrEnum):
+    """What exit code 1 stands for."""
+
+    match = "match"
+    any = "any"
+    never = "never"
+
+
+def _remember_format(value: Format) -> Format:
+    STATE.format = value
+    return value
+
+
+def _remember_debug(value: bool) -> bool:
+    STATE.debug = STATE.debug or value
+    return value
+
+
+IndexPath = Annotated[
+    str | None,
+    typer.Option("--index", "-I", metavar="DIR", envvar="PROVENANCE_INDEX", help="Folder of the index."),
+]
+OutputFormat = Annotated[
+    Format,
+    typer.Option(
+        "--format", "-f", callback=_remember_format, is_eager=True, help="For people; one JSON document; JSON Lines."
+    ),
+]
+Debug = Annotated[
+    bool, typer.Option("--debug", callback=_remember_debug, is_eager=True, help="Show a traceback on failure.")
+]
+FailOnOption = Annotated[
+    FailOn,
+    typer.Option("--fail-on", help="Exit with 1 for uncommon spans that reach the verdict, for any span, or never."),
+]
+Paths = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[PATH…|-]", help="Files and folders; - or nothing: standard input.", show_default=False),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="PATTERN", help="Leave out paths, as .gitignore would; repeatable."),
+]
+ExcludeRepository = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude-repo", metavar="PATTERN", help="Leave out repositories, my own for example; repeatable; * matches."
+    ),
+]
+
+
+def index_folder(value: str | None) -> str:
+    """Return the folder of the index. Raises `ParameterError` where none was named."""
+    if not value:
+        raise ParameterError("no index is named; say --index DIR or set PROVENANCE_INDEX")
+    return value
