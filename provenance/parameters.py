@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from provenance.errors import ParameterError
 from provenance.membership.base import Geometry, Unit
+from provenance.windows import DEFAULT_SEED, DEFAULT_STRIDE, DEFAULT_WIDTH
 
-DEFAULT_SEED = 0x70726F76656E616E
 NORMALISERS = ("layout-1",)
 FilterKind = Literal["blocked", "pybloom"]
 _KINDS = ("blocked", "pybloom")
@@ -26,8 +26,8 @@ class Parameters:
     one segment holds, about. ``engine`` and ``filter`` name the implementations of search and membership.
     """
 
-    width: int = 32
-    stride: int = 32
+    width: int = DEFAULT_WIDTH
+    stride: int = DEFAULT_STRIDE
     unit: Unit = "utf8"
     seed: int = DEFAULT_SEED
     normaliser: str = "layout-1"

@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from provenance.errors import ParameterError
-from provenance.membership.base import Geometry
 from provenance.records import Verdict
+from provenance.windows import check_floor as check_floor
+from provenance.windows import trace_floor as trace_floor
 
 DEFAULT_MIN_CHARS = 96
 """Run that makes a verdict, in normalised units. Of unrelated snippets 15 percent hold one window of 32, 5 percent a
@@ -42,24 +43,6 @@ _SENTENCES: Mapping[str, str] = {
 def sentence(verdict: Verdict, *, floor: int) -> str:
     """Return what a verdict means, without a full stop; ``floor`` is the floor of the question."""
     return _SENTENCES[verdict].format(floor=floor)
-
-
-def check_floor(geometry: Geometry, min_chars: int) -> int:
-    """Return the shortest exact copy, in the geometry's units, that is certain to give ``possible_match``.
-
-    With 32/32: 63 for one window, 95 for two, 127 for three. Raises `ParameterError` for a negative ``min_chars``.
-    """
-    _require_length(min_chars)
-    tiles = max(0, -(-(min_chars - geometry.width) // geometry.stride)) + 1
-    return (tiles - 1) * geometry.stride + geometry.width + geometry.stride - 1
-
-
-def trace_floor(geometry: Geometry, min_chars: int) -> int:
-    """Return the shortest exact copy that is certain to give ``match``: one window leads to it, the text verifies it.
-
-    Raises `ParameterError` for a negative ``min_chars``.
-    """
-    return max(check_floor(geometry, 0), min_chars)
 
 
 def coincidence_rate(length: int, measured: Mapping[int, float] = COINCIDENCE) -> float:

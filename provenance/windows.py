@@ -7,16 +7,19 @@ normalised text.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from provenance.errors import ParameterError
-from provenance.membership.base import Geometry
+
+if TYPE_CHECKING:
+    from provenance.membership.base import Geometry
 
 DEFAULT_WIDTH = 32
 DEFAULT_STRIDE = 32
 DEFAULT_SEED = 0x70726F76656E616E
 """XXH3's seed: the letters ``provenan``."""
 
-_WIDTHS = (1, 4096)
-_STRIDES = (1, 4096)
+_LARGEST = 1 << 16
 _CONTINUATIONS = bytes(range(0x80, 0xC0))
 
 
@@ -27,8 +30,8 @@ def validated(geometry: Geometry) -> Geometry:
         ParameterError: a number is out of range, or the unit is unknown.
     """
     for name, value, (low, high) in (
-        ("width", geometry.width, _WIDTHS),
-        ("stride", geometry.stride, _STRIDES),
+        ("width", geometry.width, (1, _LARGEST)),
+        ("stride", geometry.stride, (1, _LARGEST)),
         ("seed", geometry.seed, (0, (1 << 64) - 1)),
     ):
         if not low <= value <= high:
@@ -45,33 +48,38 @@ def length_in_units(normalised: bytes, geometry: Geometry) -> int:
     return len(normalised)
 
 
-def window_count(length: int, geometry: Geometry) -> int:
-    """Return how many windows a text of ``length`` units has: one at every offset at which one fits."""
-    return max(0, length - geometry.width + 1)
-
-
-def tile_count(length: int, geometry: Geometry) -> int:
-    """Return how many windows of a stored text of ``length`` units are stored."""
-    return -(-window_count(length, geometry) // geometry.stride)
-
-
-def chain_tiles(geometry: Geometry, min_chars: int) -> int:
-    """Return how many tiles in a row cover ``min_chars`` units; at least one."""
-    return 1 + -(-max(0, min_chars - geometry.width) // geometry.stride)
+def window_count(normalised: bytes, geometry: Geometry) -> int:
+    """Return how many windows are asked: one at every offset at which one fits."""
+    return max(0, length_in_units(normalised, geometry) - geometry.width + 1)
 
 
 def check_floor(geometry: Geometry, min_chars: int) -> int:
     """Return the length from which every copy of stored text makes a chain of at least ``min_chars`` units.
 
     A chain of n tiles covers (n - 1) * stride + width; up to stride - 1 units may pass before the first tile begins.
-    For width = stride this is stride * ceil(max(width, min_chars) / stride) + stride - 1.
+    For width = stride this is stride * ceil(max(width, min_chars) / stride) + stride - 1: with 32/32, 63 for one
+    window, 95 for two, 127 for three.
+
+    Raises:
+        ParameterError: ``min_chars`` is negative.
     """
-    return (chain_tiles(geometry, min_chars) - 1) * geometry.stride + geometry.width + geometry.stride - 1
+    _require_length(min_chars)
+    more_tiles = -(-max(0, min_chars - geometry.width) // geometry.stride)
+    return more_tiles * geometry.stride + geometry.width + geometry.stride - 1
 
 
 def trace_floor(geometry: Geometry, min_chars: int) -> int:
     """Return the length from which every copy of at least ``min_chars`` units is traced.
 
     Verification starts from one window, which a copy is certain to hold from width + stride - 1 units on.
+
+    Raises:
+        ParameterError: ``min_chars`` is negative.
     """
+    _require_length(min_chars)
     return max(geometry.width + geometry.stride - 1, min_chars)
+
+
+def _require_length(min_chars: int) -> None:
+    if min_chars < 0:
+        raise ParameterError(f"min_chars is {min_chars}: it must be 0 or more")

@@ -52,10 +52,15 @@ def test_trace_floor_is_one_window_for_certain_and_never_below_the_minimum(geome
 
 
 @given(geometries, st.integers(0, 60))
-def test_counts_are_those_of_listing_the_windows(geometry: Geometry, length: int) -> None:
+def test_windows_are_those_that_fit_whole(geometry: Geometry, length: int) -> None:
     starts = [at for at in range(length) if at + geometry.width <= length]
-    assert windows.window_count(length, geometry) == len(starts)
-    assert windows.tile_count(length, geometry) == len([at for at in starts if at % geometry.stride == 0])
+    assert windows.window_count(b"x" * length, geometry) == len(starts)
+
+
+def test_a_negative_minimum_is_refused() -> None:
+    for floor in (windows.check_floor, windows.trace_floor):
+        with pytest.raises(ParameterError, match="min_chars is -1"):
+            floor(GEOMETRY, -1)
 
 
 @given(st.text())
@@ -66,7 +71,7 @@ def test_length_counts_the_unit_of_the_geometry(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("width", 0), ("width", 4097), ("stride", 0), ("stride", 4097), ("seed", -1), ("seed", 1 << 64), ("unit", "line")],
+    [("width", 0), ("width", 65537), ("stride", 0), ("stride", 65537), ("seed", -1), ("seed", 1 << 64), ("unit", "c")],
 )
 def test_values_out_of_range_are_refused_by_name(field: str, value: object) -> None:
     with pytest.raises(ParameterError, match=rf"^{field} is .*{value}.*: it must be"):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from provenance.errors import CorruptFile, MismatchError, ParameterError
 from provenance.membership.base import Geometry
 from provenance.storage import refusals_named
+from provenance.windows import validated
 
 if TYPE_CHECKING:
     from provenance.membership.base import MembershipFilter
@@ -108,10 +109,7 @@ def describe_attached(root: Path, path: str, geometry: Geometry, *, keys: KeyKin
         raise ParameterError(f"keys is {keys!r}; it must be 'strings' or 'integers'")
     if geometry.normaliser != "layout-1":
         raise MismatchError(f"{path}: made with normaliser {geometry.normaliser!r}; this release asks with 'layout-1'")
-    for name, value in (("width", geometry.width), ("stride", geometry.stride)):
-        if not 1 <= value <= 1 << 16:
-            raise ParameterError(f"{name} is {value}; it must be from 1 to {1 << 16}")
-    opened = open_filter(root / path, geometry, keys=keys)
+    opened = open_filter(root / path, validated(geometry), keys=keys)
     opened.close()
     return {
         "path": path,

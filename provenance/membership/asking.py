@@ -15,12 +15,12 @@ from provenance import kernel
 from provenance.errors import MismatchError
 from provenance.membership.base import Geometry, Hits, MembershipFilter
 from provenance.text import Offsets
+from provenance.windows import window_count
 
 if TYPE_CHECKING:
     from provenance.membership.blocked import BlockedFilter
 
 _PAIR = struct.Struct("<QQ")
-_CONTINUATIONS = bytes(range(0x80, 0xC0))
 
 
 def ask(filters: Iterable[MembershipFilter], normalised: bytes) -> list[tuple[Geometry, Hits]]:
@@ -64,18 +64,6 @@ def ask_blocked(filters: Sequence[BlockedFilter], normalised: bytes) -> Hits:
 def chain_pairs(packed: bytes) -> tuple[tuple[int, int], ...]:
     """Return the kernel's chains as pairs."""
     return tuple(_PAIR.iter_unpack(packed))
-
-
-def length_in_units(normalised: bytes, geometry: Geometry) -> int:
-    """Return the length of a normalised text in the units of a geometry."""
-    if geometry.unit == "codepoint" and not normalised.isascii():
-        return len(normalised.translate(None, _CONTINUATIONS))
-    return len(normalised)
-
-
-def window_count(normalised: bytes, geometry: Geometry) -> int:
-    """Return how many windows are asked: one at every offset at which one fits."""
-    return max(0, length_in_units(normalised, geometry) - geometry.width + 1)
 
 
 def unite(answers: Sequence[Hits], geometry: Geometry) -> Hits:

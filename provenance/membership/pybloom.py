@@ -31,10 +31,11 @@ from typing import Literal
 
 from provenance import kernel
 from provenance.errors import CorruptFile, IncompatibleVersion, ParameterError
-from provenance.membership.asking import chain_pairs, window_count
+from provenance.membership.asking import chain_pairs
 from provenance.membership.base import Geometry, Hits
 from provenance.membership.blocked import CHECKED_AT_OPEN, advise, checksum, checksum_in_parts
 from provenance.storage import fsync_descriptor, refusals_named
+from provenance.windows import window_count
 
 MAGIC = b"MBITARRAY"
 PREAMBLE_BYTES = 1280
