@@ -2,15 +2,20 @@
 //!
 //! Rules and their reasons: `provenance/lexing/lexer.py`, the reference with identical results.
 
-use pyo3::exceptions::PyValueError;
-use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use crate::{Bad, Checked};
+use hashbrown::HashSet;
 
+/// A comment.
 pub const COMMENT: u8 = 0;
+/// A string, character or regular expression.
 pub const STRING: u8 = 1;
+/// A number.
 pub const NUMBER: u8 = 2;
+/// A word that is no keyword.
 pub const IDENTIFIER: u8 = 3;
+/// A keyword of the family.
 pub const KEYWORD: u8 = 4;
+/// An operator or any other byte.
 pub const PUNCTUATION: u8 = 5;
 
 const IS_BLANK: u8 = 1;
@@ -23,13 +28,16 @@ const IS_PREFIX: u8 = 32;
 
 const CHARACTER_ESCAPE_BYTES: usize = 12;
 
-struct LineComment {
-    opener: Vec<u8>,
-    blank_before: bool,
-    blank_after: bool,
-    not_after: Vec<u8>,
+/// A comment to the end of the line; fields as in `languages.LineComment`.
+#[allow(missing_docs)]
+pub struct LineComment {
+    pub opener: Vec<u8>,
+    pub blank_before: bool,
+    pub blank_after: bool,
+    pub not_after: Vec<u8>,
 }
 
+/// A comment or string between markers; fields as in `languages.Block`.
 struct Block {
     opener: Vec<u8>,
     closer: Vec<u8>,
@@ -52,14 +60,15 @@ enum Close {
 }
 
 /// Words by length and first byte, for a test that mostly ends after one look.
-struct WordSet {
+pub struct WordSet {
     longest: usize,
     starts: [u32; 256],
-    words: std::collections::HashSet<Vec<u8>>,
+    words: HashSet<Vec<u8>, xxhash_rust::xxh3::Xxh3DefaultBuilder>,
 }
 
 impl WordSet {
-    fn new(words: Vec<Vec<u8>>) -> Self {
+    /// Returns the set of these words.
+    pub fn new(words: Vec<Vec<u8>>) -> Self {
         let mut starts = [0u32; 256];
         let mut longest = 0;
         for word in words.iter().filter(|word| !word.is_empty()) {
@@ -69,11 +78,29 @@ impl WordSet {
         WordSet { longest, starts, words: words.into_iter().collect() }
     }
 
-    fn contains(&self, word: &[u8]) -> bool {
+    /// Tells whether a word, which is not empty, is in the set.
+    #[inline]
+    pub fn contains(&self, word: &[u8]) -> bool {
         word.len() <= self.longest
             && self.starts[word[0] as usize] >> word.len().min(31) & 1 != 0
             && self.words.contains(word)
     }
+}
+
+/// (opener, closer, fence, [comment, escape, doubled, lines, nested, to end, one])
+pub type BlockTable = (Vec<u8>, Vec<u8>, Vec<u8>, [bool; 7]);
+
+/// What `provenance.lexing.languages` says of a family; no opener, closer, word or operator is empty.
+#[allow(missing_docs)]
+pub struct Tables {
+    pub lines: Vec<LineComment>,
+    pub blocks: Vec<BlockTable>,
+    pub prefixes: Vec<u8>,
+    /// Regular expressions, docstrings, separator.
+    pub flags: [bool; 3],
+    pub keywords: Vec<Vec<u8>>,
+    pub regex_after: Vec<Vec<u8>>,
+    pub operators: Vec<Vec<u8>>,
 }
 
 /// The rules of one family.
@@ -94,8 +121,11 @@ pub struct Rules {
 /// The tokens of one text.
 #[derive(Default)]
 pub struct Tokens {
+    /// One of the kinds above a token.
     pub kinds: Vec<u8>,
+    /// Half-open byte ranges.
     pub bounds: Vec<(u32, u32)>,
+    /// Index of the last token that is no comment.
     previous: Option<usize>,
 }
 
@@ -107,7 +137,9 @@ impl Rules {
             }
             if position > 0 {
                 let before = text[position - 1];
-                if rule.blank_before && self.classes[before as usize] & IS_BLANK == 0 || rule.not_after.contains(&before) {
+                if rule.blank_before && self.classes[before as usize] & IS_BLANK == 0
+                    || rule.not_after.contains(&before)
+                {
                     continue;
                 }
             }
@@ -120,7 +152,13 @@ impl Rules {
         None
     }
 
-    fn block(&self, text: &[u8], position: usize, open_until: &mut [usize], strings_only: bool) -> Option<(bool, usize)> {
+    fn block(
+        &self,
+        text: &[u8],
+        position: usize,
+        open_until: &mut [usize],
+        strings_only: bool,
+    ) -> Option<(bool, usize)> {
         for (index, rule) in self.blocks.iter().enumerate() {
             if !text[position..].starts_with(&rule.opener)
                 || strings_only && rule.comment
@@ -196,10 +234,10 @@ impl Rules {
     }
 
     fn is_docstring(&self, text: &[u8], start: usize, end: usize, tokens: &Tokens) -> bool {
-        if let Some(&(_, before)) = tokens.bounds.last() {
-            if !text[before as usize..start].iter().any(|&byte| byte == b'\n' || byte == b'\r') {
-                return false;
-            }
+        if let Some(&(_, before)) = tokens.bounds.last()
+            && !text[before as usize..start].iter().any(|&byte| byte == b'\n' || byte == b'\r')
+        {
+            return false;
         }
         for &byte in &text[end..] {
             if byte == b'\n' || byte == b'\r' {
@@ -232,8 +270,76 @@ impl Rules {
         end
     }
 
-    /// Return the tokens of a text of less than 4 GiB; `inside` names a block that the text begins in.
-    pub fn lex(&self, text: &[u8], inside: Option<usize>) -> Tokens {
+    /// Returns the rules of a family from its tables, in the order of `provenance.lexing.lexer.tables`.
+    pub fn new(tables: Tables) -> Self {
+        let Tables {
+            lines,
+            blocks,
+            prefixes,
+            flags: [regexes, docstrings, separator],
+            keywords,
+            regex_after,
+            mut operators,
+        } = tables;
+        let mut classes = [0u8; 256];
+        for (byte, class) in classes.iter_mut().enumerate() {
+            let byte = byte as u8;
+            if byte <= 0x20 || byte == 0x7F {
+                *class |= IS_BLANK;
+            }
+            if byte.is_ascii_digit() {
+                *class |= IS_DIGIT | IS_ALPHANUMERIC;
+            }
+            if byte.is_ascii_alphabetic() || byte == b'_' {
+                *class |= IS_WORD_START | IS_ALPHANUMERIC;
+            }
+            if byte == b'$' || byte >= 0x80 {
+                *class |= IS_WORD_START;
+            }
+        }
+        let blocks: Vec<Block> = blocks.into_iter().map(Block::new).collect();
+        for opener in lines.iter().map(|rule| &rule.opener).chain(blocks.iter().map(|rule| &rule.opener)) {
+            classes[opener[0] as usize] |= IS_SPECIAL;
+        }
+        for &prefix in &prefixes {
+            classes[prefix as usize] |= IS_SPECIAL | IS_PREFIX;
+        }
+        operators.sort_by(|a, b| a[0].cmp(&b[0]).then(b.len().cmp(&a.len())));
+        let mut operators_by_first = [(0, 0); 256];
+        for (index, operator) in operators.iter().enumerate() {
+            let range = &mut operators_by_first[operator[0] as usize];
+            if range.1 == 0 {
+                range.0 = index as u16;
+            }
+            range.1 = index as u16 + 1;
+        }
+        Rules {
+            lines,
+            blocks,
+            regexes,
+            docstrings,
+            separator,
+            keywords: WordSet::new(keywords),
+            regex_after: WordSet::new(regex_after),
+            operators,
+            operators_by_first,
+            classes,
+        }
+    }
+
+    /// Returns the tokens of a text of less than 4 GiB; `inside` >= 0 names a block that the text begins in.
+    pub fn lex(&self, text: &[u8], inside: i64) -> Checked<Tokens> {
+        if text.len() >= u32::MAX as usize {
+            return Err(Bad(format!("text is {} bytes, at most {} can be lexed", text.len(), u32::MAX - 1)));
+        }
+        let block = usize::try_from(inside).ok();
+        if block.is_some_and(|index| self.blocks.get(index).is_none_or(|rule| rule.fence != 0 || rule.one)) {
+            return Err(Bad(format!("inside is {inside}, which is no block that a text can begin in")));
+        }
+        Ok(self.lex_from(text, block))
+    }
+
+    fn lex_from(&self, text: &[u8], inside: Option<usize>) -> Tokens {
         let mut tokens = Tokens::default();
         tokens.kinds.reserve(text.len() / 4);
         tokens.bounds.reserve(text.len() / 4);
@@ -264,11 +370,11 @@ impl Rules {
                     position = self.emit(text, if comment { COMMENT } else { STRING }, position, end, &mut tokens);
                     continue;
                 }
-                if class & IS_PREFIX != 0 {
-                    if let Some(end) = self.prefixed(text, position, &mut open_until) {
-                        position = self.emit(text, STRING, position, end, &mut tokens);
-                        continue;
-                    }
+                if class & IS_PREFIX != 0
+                    && let Some(end) = self.prefixed(text, position, &mut open_until)
+                {
+                    position = self.emit(text, STRING, position, end, &mut tokens);
+                    continue;
                 }
             }
             if byte == b'/' && self.regexes && position >= regex_until && self.operand_due(text, &tokens) {
@@ -298,12 +404,24 @@ impl Rules {
 }
 
 impl Block {
+    fn new((opener, closer, fence, flags): BlockTable) -> Self {
+        let [comment, escape, doubled, lines, nested, to_end, one] = flags;
+        let mut stops = [false; 256];
+        stops[closer[0] as usize] = true;
+        stops[b'\\' as usize] |= escape;
+        stops[opener[0] as usize] |= nested;
+        stops[b'\n' as usize] |= !lines;
+        stops[b'\r' as usize] |= !lines;
+        let fence = fence.first().copied().unwrap_or(0);
+        Block { opener, closer, fence, comment, escape, doubled, lines, nested, to_end, one, stops }
+    }
+
     fn end(&self, text: &[u8], start: usize) -> Close {
         if self.one {
             return character(text, start).map_or(Close::NoBlock, Close::At);
         }
         let inside = start + self.opener.len();
-        let closer = match self.fence {
+        let (closer, from) = match self.fence {
             0 => return self.close(text, inside),
             b'#' => {
                 let hashes = text[inside..].iter().take_while(|&&byte| byte == b'#').count();
@@ -326,8 +444,7 @@ impl Block {
                 (closer, inside + length + 1)
             }
         };
-        let (closer, from) = closer;
-        match text[from..].windows(closer.len()).position(|window| window == closer) {
+        match memchr::memmem::find(&text[from..], &closer) {
             Some(found) => Close::At(from + found + closer.len()),
             None => Close::Nowhere(text.len()),
         }
@@ -344,7 +461,10 @@ impl Block {
             let rest = &text[position..];
             if self.escape && byte == b'\\' && rest.len() > 1 {
                 position += if rest.starts_with(b"\\\r\n") { 3 } else { 2 };
-            } else if self.doubled && rest.starts_with(&self.closer) && rest[self.closer.len()..].starts_with(&self.closer) {
+            } else if self.doubled
+                && rest.starts_with(&self.closer)
+                && rest[self.closer.len()..].starts_with(&self.closer)
+            {
                 position += 2 * self.closer.len();
             } else if rest.starts_with(&self.closer) {
                 position += self.closer.len();
@@ -366,7 +486,7 @@ impl Block {
 }
 
 fn line_end(text: &[u8], position: usize) -> usize {
-    text[position..].iter().position(|&byte| byte == b'\n' || byte == b'\r').map_or(text.len(), |found| position + found)
+    memchr::memchr2(b'\n', b'\r', &text[position..]).map_or(text.len(), |found| position + found)
 }
 
 /// The end of a character literal: one escape or one character between quotes.
@@ -376,7 +496,8 @@ fn character(text: &[u8], start: usize) -> Option<usize> {
         b'\\' => {
             text.get(start + 2)?;
             let limit = text.len().min(start + 3 + CHARACTER_ESCAPE_BYTES - 3);
-            let found = text[start + 3..limit.max(start + 3)].iter().position(|&byte| matches!(byte, b'\'' | b'\n' | b'\r'))?;
+            let found =
+                text[start + 3..limit.max(start + 3)].iter().position(|&byte| matches!(byte, b'\'' | b'\n' | b'\r'))?;
             start + 3 + found
         }
         b'\'' => return None,
@@ -418,116 +539,4 @@ fn regular_expression(text: &[u8], start: usize) -> Option<usize> {
     }
     position += 1;
     Some(position + text[position..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count())
-}
-
-/// (opener, blank before, blank after, not after)
-type LineCommentTable = (Vec<u8>, bool, bool, Vec<u8>);
-/// (opener, closer, fence, [comment, escape, doubled, lines, nested, to end, one])
-type BlockTable = (Vec<u8>, Vec<u8>, Vec<u8>, [bool; 7]);
-
-#[pyclass(frozen, module = "provenance.kernel._native")]
-pub struct Lexer {
-    pub rules: Rules,
-}
-
-#[pymethods]
-impl Lexer {
-    #[new]
-    #[pyo3(signature = (lines, blocks, prefixes, flags, keywords, regex_after, operators))]
-    fn new(
-        lines: Vec<LineCommentTable>,
-        blocks: Vec<BlockTable>,
-        prefixes: Vec<u8>,
-        flags: [bool; 3],
-        keywords: Vec<Vec<u8>>,
-        regex_after: Vec<Vec<u8>>,
-        mut operators: Vec<Vec<u8>>,
-    ) -> Self {
-        let mut classes = [0u8; 256];
-        for (byte, class) in classes.iter_mut().enumerate() {
-            let byte = byte as u8;
-            if byte <= 0x20 || byte == 0x7F {
-                *class |= IS_BLANK;
-            }
-            if byte.is_ascii_digit() {
-                *class |= IS_DIGIT | IS_ALPHANUMERIC;
-            }
-            if byte.is_ascii_alphabetic() || byte == b'_' {
-                *class |= IS_WORD_START | IS_ALPHANUMERIC;
-            }
-            if byte == b'$' || byte >= 0x80 {
-                *class |= IS_WORD_START;
-            }
-        }
-        let lines: Vec<LineComment> = lines
-            .into_iter()
-            .map(|(opener, blank_before, blank_after, not_after)| LineComment { opener, blank_before, blank_after, not_after })
-            .collect();
-        let blocks: Vec<Block> = blocks
-            .into_iter()
-            .map(|(opener, closer, fence, [comment, escape, doubled, lines, nested, to_end, one])| {
-                let mut stops = [false; 256];
-                stops[closer[0] as usize] = true;
-                stops[b'\\' as usize] |= escape;
-                stops[opener[0] as usize] |= nested;
-                stops[b'\n' as usize] |= !lines;
-                stops[b'\r' as usize] |= !lines;
-                let fence = fence.first().copied().unwrap_or(0);
-                Block { opener, closer, fence, comment, escape, doubled, lines, nested, to_end, one, stops }
-            })
-            .collect();
-        for opener in lines.iter().map(|rule| &rule.opener).chain(blocks.iter().map(|rule| &rule.opener)) {
-            classes[opener[0] as usize] |= IS_SPECIAL;
-        }
-        for &prefix in &prefixes {
-            classes[prefix as usize] |= IS_SPECIAL | IS_PREFIX;
-        }
-        operators.sort_by(|a, b| a[0].cmp(&b[0]).then(b.len().cmp(&a.len())));
-        let mut operators_by_first = [(0, 0); 256];
-        for (index, operator) in operators.iter().enumerate() {
-            let range = &mut operators_by_first[operator[0] as usize];
-            if range.1 == 0 {
-                range.0 = index as u16;
-            }
-            range.1 = index as u16 + 1;
-        }
-        let [regexes, docstrings, separator] = flags;
-        Lexer {
-            rules: Rules {
-                lines,
-                blocks,
-                regexes,
-                docstrings,
-                separator,
-                keywords: WordSet::new(keywords),
-                regex_after: WordSet::new(regex_after),
-                operators,
-                operators_by_first,
-                classes,
-            },
-        }
-    }
-
-    /// Return the kinds of the tokens, one byte each, and their (start, end) as little-endian u32 pairs.
-    #[pyo3(signature = (text, inside = -1))]
-    fn lex<'py>(&self, py: Python<'py>, text: &[u8], inside: isize) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
-        let tokens = py.detach(|| self.checked(text, inside))?;
-        let bounds: Vec<u8> = tokens.bounds.iter().flat_map(|&(start, end)| {
-            (start as u64 | (end as u64) << 32).to_le_bytes()
-        }).collect();
-        Ok((PyBytes::new(py, &tokens.kinds), PyBytes::new(py, &bounds)))
-    }
-}
-
-impl Lexer {
-    pub fn checked(&self, text: &[u8], inside: isize) -> PyResult<Tokens> {
-        if text.len() >= u32::MAX as usize {
-            return Err(PyValueError::new_err(format!("text of {} bytes, at most {} can be lexed", text.len(), u32::MAX)));
-        }
-        let inside = usize::try_from(inside).ok();
-        if inside.is_some_and(|index| index >= self.rules.blocks.len() || self.rules.blocks[index].fence != 0) {
-            return Err(PyValueError::new_err("no such block"));
-        }
-        Ok(self.rules.lex(text, inside))
-    }
 }

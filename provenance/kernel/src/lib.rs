@@ -5,12 +5,15 @@
 //! Unsafe code stands in `simd` (vector loads, prefetch, unchecked lines of a filter) and in `python`
 //! (views of Python's buffers); each block states what makes it sound.
 
+pub mod abstraction;
+pub mod align;
 pub mod automaton;
 pub mod chains;
 pub mod collect;
 pub mod filter;
 pub mod find;
 pub mod isa;
+pub mod lex;
 pub mod normalise;
 pub mod portrait;
 pub mod portrait_text;

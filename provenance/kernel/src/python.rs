@@ -1,5 +1,6 @@
 //! What Python sees. Arguments are checked by the functions called; nothing else happens here.
 
+mod lexing;
 mod portrait;
 
 use crate::collect::Collector;
@@ -152,6 +153,8 @@ mod _native {
 
     #[pymodule_export]
     use super::KeyCollector;
+    #[pymodule_export]
+    use super::lexing::{Lexer, align_symbols, fingerprints};
     #[pymodule_export]
     use super::portrait::{count_ones, portrait_chains, portrait_hits, portrait_insert, portrait_normalise_map};
 
