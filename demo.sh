@@ -25,5 +25,5 @@ PYTHON
 
 run provenance check "$folder/snippet.py" --index "$index" --fail-on never
 run provenance trace "$folder/snippet.py" --index "$index" --fail-on never --sources 3
-run provenance search 'cur_line and self.drop_whitespace' --index "$index"
+run provenance search 'self.drop_whitespace and cur_line' --index "$index"
 run provenance info --index "$index"
