@@ -66,6 +66,7 @@ def build(
         if old is not None and parameters is not None and parameters != old.parameters:
             raise MismatchError(_difference(root, old.parameters, parameters))
         parameters = parameters or (old.parameters if old is not None else Parameters())
+        require_documents(root, parameters)
         run = Run(root, lock.descriptor, old, parameters, count_workers(workers), progress)
         run.report.rules = dict(described(rules)) if rules is not None else {}
         before = old or Manifest(parameters=parameters, corpus=Corpus(corpus_name or root.resolve().name))
@@ -356,6 +357,15 @@ def _possible_repositories(sources: Sequence[DocumentSource]) -> int | None:
 def _remove_unfinished(folder: Path) -> None:
     for part in folder.glob(".*.part"):
         shutil.rmtree(part, ignore_errors=True)
+
+
+def require_documents(root: Path, parameters: Parameters) -> None:
+    """Raise `MismatchError` for an index of imported filters: it has no documents, and takes none."""
+    if (parameters.unit, parameters.normaliser) != ("utf8", "layout-1"):
+        raise MismatchError(
+            f"{root}: an index with normaliser {parameters.normaliser} and windows in {parameters.unit} holds imported "
+            "filters only; documents go into another folder"
+        )
 
 
 def count_workers(wanted: int | None) -> int:

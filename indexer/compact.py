@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from indexer.build import Run, count_workers, readers
+from indexer.build import Run, count_workers, readers, require_documents
 from indexer.commit import WriterLock, read_manifest
 from indexer.known import SortedIds, write_repeated
 from indexer.plan import make_plan
@@ -52,6 +52,7 @@ def compact(
         old = read_manifest(root)
         if old is None:
             raise IndexMissing(f"{root}: there is no index in this folder (no {NAME})")
+        require_documents(root, old.parameters)
         run = Run(root, lock.descriptor, old, old.parameters, count_workers(workers), progress)
         size = segment_bytes or min(LARGER * old.parameters.segment_bytes, 1 << 32)
         repeated = run.scratch.folder / "repeated.bin"

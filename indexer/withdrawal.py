@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexer.build import readers, utc_now, with_digest
+from indexer.build import readers, require_documents, utc_now, with_digest
 from indexer.commit import WriterLock, read_manifest, replace_manifest, sweep
 from indexer.removals import absent, write_removal_set
 from indexer.worker import Withdrawals
@@ -76,6 +76,7 @@ def withdraw(
         old = read_manifest(root)
         if old is None:
             raise IndexMissing(f"{root}: there is no index in this folder (no {NAME})")
+        require_documents(root, old.parameters)
         rules = Removed(
             repositories=_joined(old.removed.repositories, asked.repositories),
             owners=_joined(old.removed.owners, asked.owners),

@@ -54,9 +54,14 @@ class CorruptFile(FormatError):
     kind = "corrupt"
 
     def __init__(self, path: str | PathLike[str], cause: str) -> None:
+        """Name the file and what is wrong with it."""
         super().__init__(f"{fspath(path)}: {cause}")
         self.path = fspath(path)
         self.cause = cause
+
+    def __reduce__(self) -> tuple[type[CorruptFile], tuple[str, str]]:
+        """Return what makes the same error in another process."""
+        return CorruptFile, (self.path, self.cause)
 
 
 class IncompatibleVersion(FormatError):
@@ -65,10 +70,15 @@ class IncompatibleVersion(FormatError):
     kind = "version"
 
     def __init__(self, path: str | PathLike[str], found: object, supported: object) -> None:
+        """Name the file, the version it has and the versions that can be read."""
         super().__init__(f"{fspath(path)}: format version {found}, this release reads {supported}")
         self.path = fspath(path)
         self.found = found
         self.supported = supported
+
+    def __reduce__(self) -> tuple[type[IncompatibleVersion], tuple[str, object, object]]:
+        """Return what makes the same error in another process."""
+        return IncompatibleVersion, (self.path, self.found, self.supported)
 
 
 class MismatchError(ProvenanceError):

@@ -76,6 +76,12 @@ class Index:
         """Close the index."""
         self.close()
 
+    def __del__(self) -> None:
+        """Let go of the lock of an index that nobody closed."""
+        descriptor, self._descriptor = getattr(self, "_descriptor", -1), -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
     @property
     def parameters(self) -> Parameters:
         """Return what the index was built with."""

@@ -67,6 +67,7 @@ class _Table:
 
     def __init__(self, path: str, record: struct.Struct, count: int, checksum: str) -> None:
         self.path = path
+        self._descriptor = -1
         self._record = record
         self._count = count
         with refusals_named(path):
@@ -77,6 +78,9 @@ class _Table:
         except BaseException:
             self.close()
             raise
+
+    def __del__(self) -> None:
+        self.close()
 
     def __len__(self) -> int:
         return self._count

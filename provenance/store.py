@@ -138,6 +138,7 @@ class BlockReader:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Open and check the file."""
         self.path = os.fspath(path)
+        self._descriptor = -1
         self._lock = threading.Lock()
         self._cache: OrderedDict[int, bytes] = OrderedDict()
         self._decompressors: list[ZstdDecompressor] = []
@@ -201,6 +202,10 @@ class BlockReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the file."""
+        self.close()
+
+    def __del__(self) -> None:
+        """Close the file of a reader that nobody closed."""
         self.close()
 
     def length(self, ordinal: int) -> int:

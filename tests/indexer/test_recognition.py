@@ -1,0 +1,100 @@
+"""Licence texts recognised by their words."""
+
+from __future__ import annotations
+
+import random
+import textwrap
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from identify.vendor.licenses import LICENSES
+
+from indexer.licensing import canonical
+from indexer.recognition import from_files, licences_in
+from provenance.records import NOASSERTION
+
+TEXTS = {canonical(name).expression: text for name, text in LICENSES}
+ALONE = sorted(TEXTS)
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_each_text_is_recognised_when_filled_in_rewrapped_and_indented(name: str) -> None:
+    text = TEXTS[name].replace("[year]", "2019").replace("[fullname]", "Ada Lovelace and others")
+    rewrapped = "\n\n".join(textwrap.fill(part, 57, initial_indent="  * ") for part in text.split("\n\n"))
+    assert licences_in(rewrapped) == (name,)
+    assert licences_in(text.upper()) == (name,)
+
+
+@pytest.mark.parametrize(("first", "second"), [("MIT", "Apache-2.0"), ("BSD-3-Clause", "Zlib"), ("MPL-2.0", "ISC")])
+def test_two_texts_in_one_file_are_both_found(first: str, second: str) -> None:
+    assert licences_in(TEXTS[first] + "\n\n=====\n\n" + TEXTS[second]) == tuple(sorted((first, second)))
+
+
+def test_half_a_text_is_not_the_licence() -> None:
+    for name in ("MIT", "Apache-2.0", "GPL-3.0-only"):
+        assert licences_in(TEXTS[name][: len(TEXTS[name]) // 2]) == ()
+
+
+def test_a_text_with_every_tenth_word_changed_is_not_the_licence() -> None:
+    words = TEXTS["MIT"].split(" ")
+    chosen = random.Random(7).sample(range(len(words)), len(words) // 10)
+    assert licences_in(" ".join("qqq" if i in chosen else word for i, word in enumerate(words))) == ()
+
+
+@pytest.mark.parametrize(
+    ("notice", "name"),
+    [
+        (
+            "under the terms of the GNU General Public License as published by the Free Software Foundation; either "
+            "version 2 of the License, or (at your option) any later version.",
+            "GPL-2.0-or-later",
+        ),
+        (
+            "under the terms of the GNU General Public License version 2 as published by the Free Software Foundation.",
+            "GPL-2.0-only",
+        ),
+        (
+            "the terms of the GNU Lesser General Public\n * License as published by the Free Software Foundation; "
+            "either\n * version 2.1 of the License, or (at your option) any later version",
+            "LGPL-2.1-or-later",
+        ),
+        ('Licensed under the Apache License, Version 2.0 (the "License");', "Apache-2.0"),
+        ("subject to the terms of the Mozilla Public\n# License, v. 2.0.", "MPL-2.0"),
+        ("This code is licensed under the MIT license.", "MIT"),
+    ],
+)
+def test_notices_name_their_licence(notice: str, name: str) -> None:
+    assert licences_in(notice) == (name,)
+
+
+def test_code_has_no_licence() -> None:
+    assert licences_in("def license():\n    return 'the licence of this program is a matter of taste'\n") == ()
+
+
+@given(st.text(max_size=300))
+def test_any_text_has_an_answer(text: str) -> None:
+    assert isinstance(licences_in(text), tuple)
+
+
+def test_files_named_after_their_licence_are_a_choice() -> None:
+    assert from_files({"LICENSE-MIT": TEXTS["MIT"], "LICENSE-APACHE": TEXTS["Apache-2.0"]}) == "Apache-2.0 OR MIT"
+
+
+def test_copying_beside_copying_lesser_is_the_lesser() -> None:
+    assert from_files({"COPYING": TEXTS["GPL-3.0-only"], "COPYING.LESSER": TEXTS["LGPL-3.0-only"]}) == "LGPL-3.0-only"
+
+
+def test_other_files_beside_one_another_hold_together() -> None:
+    both = {"LICENSE": TEXTS["MIT"], "LICENSE.vendored.txt": TEXTS["Zlib"]}
+    assert from_files(both) == "MIT AND Zlib"
+
+
+def test_a_tag_in_a_licence_file_speaks_for_it() -> None:
+    text = "SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note\n\n" + TEXTS["GPL-2.0-only"]
+    assert from_files({"COPYING": text}) == "GPL-2.0-only WITH Linux-syscall-note"
+
+
+def test_an_unknown_text_is_no_assertion() -> None:
+    assert from_files({"LICENSE": "You may look, but not touch."}) == NOASSERTION
+    assert from_files({}) == NOASSERTION
