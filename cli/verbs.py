@@ -19,6 +19,7 @@ VERBS = {
     "show": "Print a stored document.",
     "info": "Describe an index, and verify its files.",
     "compact": "Merge the segments and filters of an index.",
+    "portrait": "Import published portraits, or export one.",
 }
 
 
@@ -33,10 +34,11 @@ class Verbs(TyperGroup):
         """Return the command of a verb, or None."""
         if cmd_name not in VERBS:
             return None
+        module = import_module(f"cli.commands.{cmd_name}")
+        if hasattr(module, "app"):
+            return get_command(module.app)
         single = typer.Typer(add_completion=False, rich_markup_mode="markdown")
-        single.command(cmd_name, short_help=VERBS[cmd_name], no_args_is_help=False)(
-            import_module(f"cli.commands.{cmd_name}").command
-        )
+        single.command(cmd_name, short_help=VERBS[cmd_name], no_args_is_help=False)(module.command)
         return get_command(single)
 
 

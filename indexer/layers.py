@@ -137,7 +137,7 @@ def build_layer(
                 "seed": geometry.seed,
                 "normaliser": geometry.normaliser,
             },
-            "files": {name: _described(beside / name) for name in names},
+            "files": {name: described_file(beside / name) for name in names},
         }
         write_durably(beside / LAYER_MANIFEST, json.dumps(manifest, indent=1).encode("ascii") + b"\n")
         size = sum(path.stat().st_size for path in beside.iterdir())
@@ -337,7 +337,7 @@ def _range(keys: U64, low: int, high: int) -> tuple[int, int]:
     return first, len(keys) if high >= 1 << 64 else int(np.searchsorted(keys, np.uint64(high)))
 
 
-def _described(path: Path) -> dict[str, int | str]:
+def described_file(path: Path) -> dict[str, int | str]:
     """Return a file's entry in the manifest. The file is durable already."""
     with open(path, "rb") as file:
         page = file.read(PAGE_BYTES)

@@ -16,7 +16,7 @@ This module is all that `provenance check` runs on: it imports neither numpy nor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,9 +26,11 @@ from provenance.membership.commonness import Commonness
 from provenance.records import Span, Verdict
 from provenance.text import NormalisedText
 from provenance.verdict import DEFAULT_MIN_CHARS, check_floor, coincidence_rate
+from provenance.windows import length_in_units
 
 if TYPE_CHECKING:
     from provenance.index import Index
+    from provenance.membership.base import Geometry
 
 
 class FilterSpan(NamedTuple):
@@ -45,7 +47,7 @@ class CheckResult:
 
     ``spans`` ascend and do not overlap: for ``possible_match`` the filter spans whose longest chain reaches
     ``min_chars``, for ``candidate`` all. ``characters`` is the length of the normalised text and ``floor`` the shortest
-    copy certain to be found, both in the index's units (UTF-8 bytes). ``windows`` were asked and ``hits`` of them hit;
+    copy certain to be found, both in the index's units (UTF-8 bytes; code points for a portrait). ``windows`` were asked and ``hits`` of them hit;
     ``expected_false_hits`` are to be expected of the filters' error alone. ``coincidence_rate`` is the share of
     unrelated snippets that hold a run of ``min_chars`` by coincidence. ``coverage`` is the share of the normalised
     text inside ``spans``.
@@ -82,7 +84,7 @@ def check(
     floor = check_floor(index.geometry, min_chars)
     if isinstance(text, bytes):
         _require_utf8(text)
-    normalised = NormalisedText(text)
+    normalised = NormalisedText(text, index.geometry.normaliser)
     content = normalised.normalised
     windows = hits = 0
     expected = 0.0
@@ -99,14 +101,17 @@ def check(
         chains.update(byte_chains(answer.chains, geometry, content))
     ascending = tuple(sorted(chains))
     all_spans = tuple(filter_spans(ascending))
-    verdict = judge(all_spans, len(content), floor=floor, min_chars=min_chars)
+    characters = length_in_units(content, index.geometry)
+    if characters != len(content):
+        all_spans = tuple(_measured(all_spans, ascending, content, index.geometry))
+    verdict = judge(all_spans, characters, floor=floor, min_chars=min_chars)
     shown = [each for each in all_spans if verdict != "possible_match" or each.longest >= min_chars]
     commonness = Commonness.of(index, min_chars) if shown else None
     return CheckResult(
         path=path,
         verdict=verdict,
         floor=floor,
-        characters=len(content),
+        characters=characters,
         windows=windows,
         hits=hits,
         expected_false_hits=expected,
@@ -142,6 +147,20 @@ def filter_spans(chains: Iterable[tuple[int, int]]) -> Iterable[FilterSpan]:
             start, end, longest = low, high, high - low
     if longest >= 0:
         yield FilterSpan(start, end, longest)
+
+
+def _measured(
+    spans: Iterable[FilterSpan], chains: Iterable[tuple[int, int]], content: bytes, geometry: Geometry
+) -> Iterator[FilterSpan]:
+    """Yield the filter spans with their longest chain measured in the geometry's units instead of bytes."""
+    left = iter(chains)
+    chain = next(left, None)
+    for span in spans:
+        longest = 0
+        while chain is not None and chain[1] <= span.end:
+            longest = max(longest, length_in_units(content[slice(*chain)], geometry))
+            chain = next(left, None)
+        yield span._replace(longest=longest)
 
 
 def judge(spans: Sequence[FilterSpan], characters: int, *, floor: int, min_chars: int) -> Verdict:

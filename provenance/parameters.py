@@ -11,9 +11,11 @@ from provenance.errors import ParameterError
 from provenance.membership.base import Geometry, Unit
 from provenance.windows import DEFAULT_SEED, DEFAULT_STRIDE, DEFAULT_WIDTH
 
-NORMALISERS = ("layout-1",)
-FilterKind = Literal["blocked", "pybloom"]
-_KINDS = ("blocked", "pybloom")
+NORMALISERS = ("layout-1", "portrait-1")
+FilterKind = Literal["blocked", "pybloom", "portrait"]
+_KINDS = ("blocked", "pybloom", "portrait")
+_PORTRAIT = ("codepoint", "portrait-1", "none", "portrait")
+"""Unit, normaliser, engine and filter of an index of imported portraits: they come together or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +57,19 @@ class Parameters:
         if type(rate) is not float or not 1e-12 <= rate <= 0.1:
             raise ParameterError(f"false_positive_rate is {rate!r}: it must be a fraction from 1e-12 to 0.1")
         for name, known in (
-            ("unit", ("utf8",)),
+            ("unit", ("utf8", "codepoint")),
             ("normaliser", NORMALISERS),
-            ("engine", ("tantivy",)),
+            ("engine", ("tantivy", "none")),
             ("filter", _KINDS),
         ):
             if getattr(self, name) not in known:
                 raise ParameterError(f"{name} is {getattr(self, name)!r}: this release has {', '.join(known)}")
+        together = [left == right for left, right in zip(self._portrait_values(), _PORTRAIT, strict=True)]
+        if any(together) and not all(together):
+            raise ParameterError(f"{', '.join(_PORTRAIT)} come together (an imported portrait) or not at all")
+
+    def _portrait_values(self) -> tuple[str, ...]:
+        return self.unit, self.normaliser, self.engine, self.filter
 
     @property
     def geometry(self) -> Geometry:

@@ -121,10 +121,14 @@ class Offsets:
 class NormalisedText:
     """A text, its normal form, and the map between both."""
 
-    def __init__(self, source: bytes | str) -> None:
-        """Normalise ``source``: UTF-8, or a string, of which lone surrogates become U+FFFD."""
+    def __init__(self, source: bytes | str, normaliser: str = "layout-1") -> None:
+        """Normalise ``source``: UTF-8, or a string, of which lone surrogates become U+FFFD.
+
+        ``normaliser`` is ``layout-1`` or ``portrait-1``.
+        """
         self.source: bytes = source if isinstance(source, bytes) else clean(source).encode()
-        self.normalised, normalised_at, source_at = kernel.normalise_map(self.source)
+        normalise = kernel.portrait_normalise_map if normaliser == "portrait-1" else kernel.normalise_map
+        self.normalised, normalised_at, source_at = normalise(self.source)
         self._normalised_at = _words(normalised_at)
         self._source_at = _words(source_at)
         self.offsets = Offsets(self.source)

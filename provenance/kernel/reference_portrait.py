@@ -91,7 +91,8 @@ class _Link:
             here = part == number
             before = self.ends[number - 1] if number else np.uint64(0)
             values[here] = self.parts[number][(byte[here] - before).astype(np.int64)]
-        return (values >> (positions & np.uint64(7)).astype(np.uint8)) & 1 == 1
+        held: np.ndarray[tuple[int], np.dtype[np.bool_]] = (values >> (positions & np.uint64(7)).astype(np.uint8)) & 1 == 1
+        return held
 
 
 def _scramble(blocks: U64) -> U64:
@@ -105,13 +106,14 @@ def _hash(rows: np.ndarray[tuple[int, int], np.dtype[np.uint8]], seeds: U64) -> 
     padded = np.zeros((count, -(-length // 8) * 8), dtype=np.uint8)
     padded[:, :length] = rows
     words = padded.view("<u8")
-    hashed = seeds ^ (np.full(1, length, dtype=np.uint64) * MULTIPLIER)
+    hashed: U64 = seeds ^ (np.full(1, length, dtype=np.uint64) * MULTIPLIER)
     for block in range(length // 8):
         hashed = (hashed ^ _scramble(words[:, block])) * MULTIPLIER
     if length % 8:
         hashed = (hashed ^ words[:, -1]) * MULTIPLIER
     hashed = (hashed ^ (hashed >> _SHIFT)) * MULTIPLIER
-    return hashed ^ (hashed >> _SHIFT)
+    hashed ^= hashed >> _SHIFT
+    return hashed
 
 
 def _hashes(text: Bytes8, starts: I64, ends: I64) -> tuple[U64, U64]:
@@ -174,7 +176,9 @@ def portrait_insert(bits: Buffer, bit_count: int, hashes: int, normalised: Buffe
         positions = np.concatenate([link.positions(a[one], b[one], probe) for probe in range(hashes)])
         added += not link.is_set(positions).all()
         np.bitwise_or.at(
-            array, (positions >> np.uint64(3)).astype(np.int64), np.uint8(1) << (positions & np.uint64(7)).astype(np.uint8)
+            array,
+            (positions >> np.uint64(3)).astype(np.int64),
+            np.uint8(1) << (positions & np.uint64(7)).astype(np.uint8),
         )
     return added
 

@@ -26,6 +26,7 @@ COMMON_FILE = "common.flt"
 LAYER_MANIFEST = "manifest.json"
 PAGE_BYTES = 4096
 """How much of the beginning of a layer's file its manifest has a checksum of."""
+_NO_MANIFEST = "not a layer's manifest: truncated or damaged"
 _BLOCKED_MAGIC = b"PROVFLT\x01"
 _PYBLOOM_MAGIC = b"MBITARRAY"
 
@@ -68,10 +69,23 @@ def open_layer(directory: Path, geometry: Geometry) -> MembershipFilter:
 
     Raises as `open_filter` does, and `CorruptFile` where the file is not the one that the layer's manifest names.
     """
+    if geometry.normaliser == "portrait-1":
+        return _open_portrait(directory, geometry)
     recorded = _recorded(directory, MEMBERSHIP_FILE)
     if recorded is None:
         raise CorruptFile(directory / LAYER_MANIFEST, f"names no {MEMBERSHIP_FILE}")
     return open_filter(directory / MEMBERSHIP_FILE, geometry, recorded=recorded)
+
+
+def _open_portrait(directory: Path, geometry: Geometry) -> MembershipFilter:
+    """Return the filter of a layer that is an imported portrait: its files keep the names they came with."""
+    from provenance.membership.portrait import PortraitFilter
+
+    recorded = {name: _recorded(directory, name) for name in _files(directory)}
+    index = [name for name in recorded if name.endswith(".bf")]
+    if len(index) != 1:
+        raise CorruptFile(directory / LAYER_MANIFEST, "names no portrait")
+    return PortraitFilter.open(directory / index[0], geometry, recorded=recorded)
 
 
 def open_common(directory: Path, geometry: Geometry) -> BlockedFilter | None:
@@ -128,16 +142,13 @@ def _recorded(directory: Path, name: str) -> int | None:
     """Return the checksum of a layer's file after comparing its length and first page with the layer's manifest."""
     from provenance.membership.blocked import checksum
 
-    manifest = directory / LAYER_MANIFEST
-    with refusals_named(manifest):
-        data = manifest.read_bytes()
     try:
-        entry = json.loads(data)["files"].get(name)
+        entry = _files(directory).get(name)
         if entry is None:
             return None
         size, page, whole = int(entry["bytes"]), int(entry["page"], 16), int(entry["xxh3"], 16)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise CorruptFile(manifest, "not a layer's manifest: truncated or damaged") from None
+    except (ValueError, KeyError, TypeError):
+        raise CorruptFile(directory / LAYER_MANIFEST, _NO_MANIFEST) from None
     path = directory / name
     with refusals_named(path), open(path, "rb") as file:
         found = os.fstat(file.fileno()).st_size
@@ -147,3 +158,14 @@ def _recorded(directory: Path, name: str) -> int | None:
     if checksum(head) != page:
         raise CorruptFile(path, "not the file that the layer's manifest names: damaged or from another index")
     return whole
+
+
+def _files(directory: Path) -> dict[str, Any]:
+    """Return the entries of the files that a layer's manifest names."""
+    manifest = directory / LAYER_MANIFEST
+    with refusals_named(manifest):
+        data = manifest.read_bytes()
+    try:
+        return dict(json.loads(data)["files"])
+    except (ValueError, KeyError, TypeError):
+        raise CorruptFile(manifest, _NO_MANIFEST) from None

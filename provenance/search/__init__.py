@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from provenance.errors import ParameterError
+from provenance.errors import EngineUnavailable, ParameterError
 from provenance.search.base import SearchEngine, SegmentWriter
 
 __all__ = ["ENGINES", "open_engine", "open_writer"]
@@ -19,8 +19,11 @@ def open_engine(parameters: Mapping[str, Any], segment_directories: Sequence[Pat
     """Return the engine over the search parts of the segments, in the order given.
 
     A `ContentRef` of the engine counts segments by their position in ``segment_directories``.
-    Raises `ParameterError` for an engine this release does not have, `CorruptFile` for a damaged part.
+    Raises `ParameterError` for an engine this release does not have, `CorruptFile` for a damaged part,
+    `EngineUnavailable` for an index that holds filters only.
     """
+    if parameters.get("engine") == "none":
+        raise EngineUnavailable("this index is an imported portrait, a filter without texts: check can ask it, no more")
     _check(parameters)
     from provenance.search.tantivy import TantivyEngine
 
