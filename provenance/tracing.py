@@ -19,8 +19,9 @@ from provenance.records import ContentRef, Source, Span, Verdict
 from provenance.search.base import Filters
 from provenance.search.filtering import DocumentFilter
 from provenance.text import NormalisedText
-from provenance.verdict import DEFAULT_MIN_CHARS, trace_floor
+from provenance.verdict import DEFAULT_MIN_CHARS
 from provenance.verification import Findings, Holders, Limits, RunFinder
+from provenance.windows import trace_floor
 
 ORDER = (
     "texts equal byte for byte first, then those that differ in white space; then what the corpus does not call a "

@@ -171,20 +171,16 @@ class RunFinder:
                 number += 1
                 continue
             # Runs that hold the seed before this one, too, are known by now.
-            run = self._leftmost(at, seed, left if number == 0 else at - stride + 1)
+            run = self._leftmost(at, at + seed, left if number == 0 else at - stride + 1)
             while True:
-                run_end = self._runs.ends[run]
+                run_start, run_end = self._runs.starts[run], self._runs.ends[run]
                 number = min(last_seed, (run_end - seed - start) // stride)
                 at = start + number * stride
                 if run_end >= right:
                     return
-                self._find(at, run_end + 1)
-                if not self._exhausted.has_within(at, run_end + 1) and not self._absent.has_within(at, run_end + 1):
-                    self._complete = False
-                following = self._runs.first_around(at, run_end + 1)
-                if following is None:
+                if not self._find(at, run_end + 1):
                     break
-                run = following
+                run = self._leftmost(at, run_end + 1, run_start)
             number += 1
 
     def _reach(self, at: int, end: int, seed: int) -> bool:
@@ -198,13 +194,13 @@ class RunFinder:
                 return False
             tiles = max(self._tiles, tiles // 2)
 
-    def _leftmost(self, at: int, seed: int, limit: int) -> int:
-        """Return the position of the leftmost run around a seed, having asked for all from ``limit`` on."""
+    def _leftmost(self, start: int, end: int, limit: int) -> int:
+        """Return the position of the leftmost run around a range, of those that begin at ``limit`` or later."""
         while True:
-            run = self._runs.first_around(at, at + seed)
+            run = self._runs.first_around(start, end)
             assert run is not None
-            start = self._runs.starts[run]
-            if start <= limit or not self._find(start - 1, at + seed):
+            begin = self._runs.starts[run]
+            if begin <= limit or not self._find(begin - 1, end):
                 return run
 
     def _find(self, start: int, end: int) -> bool:

@@ -131,7 +131,8 @@ def search_result(hit: Hit) -> dict[str, Any]:
 
 def index_details(index: Index, *, verified: bool) -> dict[str, Any]:
     """Return the answer of `info`: the index, its parts, and the shortest copies that are certain to be found."""
-    from provenance.verdict import DEFAULT_MIN_CHARS, check_floor, trace_floor
+    from provenance.verdict import DEFAULT_MIN_CHARS
+    from provenance.windows import check_floor, trace_floor
 
     manifest = index.manifest
     return {
