@@ -22,7 +22,7 @@ from provenance.manifest import SegmentEntry
 from provenance.parameters import Parameters
 from provenance.records import Document, Source
 from provenance.segment import CONTENT, DOCUMENT, FORMAT, encode_source, file_checksum
-from provenance.storage import fsync_descriptor, refusals_named, rename_durably, write_durably
+from provenance.storage import fsync_all, refusals_named, rename_durably
 from provenance.store import BlockReader, BlockWriter
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 RUN_BYTES = 128 << 20
 """Text after which keys are spilled, so that the collector's memory is bounded whatever the segment's size."""
+_OURS = ("text.blk", "sources.blk", "contents.bin", "documents.bin", "digest.bin", "manifest.json")
 MAX_DOCUMENTS = 200_000
 """Documents after which a segment ends: their ids and sources are in memory until then."""
 
@@ -93,8 +94,10 @@ class KeySpiller:
         self._collector.add_samples(text, repository_number(repository))
 
     def finish(self) -> tuple[Spill, bytes]:
-        """Spill the rest; return the files, and the distinct words joined by newlines."""
+        """Spill the rest; return the files, durable, and the distinct words joined by newlines."""
         self._spill()
+        with refusals_named(self._prefix):
+            fsync_all([self._prefix.with_name(name) for name in (*self._tiles, *self._samples)])
         if len(self._words) > 1:
             words = b"\n".join(sorted(set().union(*(run.split(b"\n") for run in self._words if run))))
         else:
@@ -200,12 +203,14 @@ class SegmentBuilder:
 
     def finish(self) -> tuple[SegmentEntry, Spill]:
         """Write what is left, make all of it durable, and give the segment its name."""
-        self._text.finish()
+        self._text.finish(durable=False)
         spill, words = self._keys.finish()
         files = ["text.blk", *self._write_documents(words)]
         entry = self._write_manifest(files)
-        reach("segment-commit")
         with refusals_named(self._target):
+            # The engine's own files are durable: it wrote them.
+            fsync_all([self._part / name for name in _OURS])
+            reach("segment-commit")
             remove_tree(self._target)
             rename_durably(self._part, self._target)
         return entry, spill
@@ -236,7 +241,7 @@ class SegmentBuilder:
                         licence = licences[source.license] = hashlib.sha256(encoded).digest()
                     digest_rows.append(ids[arrival] + licence)
                 engine.add(content, texts.record(content), held)
-        sources.finish()
+        sources.finish(durable=False)
         written = engine.finish(words)
         self._engine = None
         digest_rows.sort()
@@ -263,8 +268,7 @@ class SegmentBuilder:
             },
         }
         data = json.dumps(value, indent=1, ensure_ascii=True).encode("ascii") + b"\n"
-        with refusals_named(self._part):
-            write_durably(self._part / "manifest.json", data)
+        _write(self._part / "manifest.json", data)
         return SegmentEntry(
             id=self._target.name,
             documents=len(self._ids),
@@ -287,5 +291,3 @@ def _write(path: Path, *pieces: bytes | bytearray) -> None:
     with refusals_named(path), open(path, "wb") as file:
         for piece in pieces:
             file.write(piece)
-        file.flush()
-        fsync_descriptor(file.fileno())

@@ -84,8 +84,8 @@ class BlockWriter:
         self._position += len(frame)
         self._blocks.append(self._position)
 
-    def finish(self) -> None:
-        """Write what is left and the tables, make the file durable and close it."""
+    def finish(self, *, durable: bool = True) -> None:
+        """Write what is left and the tables, make the file durable unless the caller will, and close it."""
         import sys
 
         import xxhash
@@ -106,8 +106,9 @@ class BlockWriter:
         with refusals_named(self.path), self._file as file:
             file.write(tables)
             file.write(footer)
-            file.flush()
-            fsync_descriptor(file.fileno())
+            if durable:
+                file.flush()
+                fsync_descriptor(file.fileno())
 
     def abandon(self) -> None:
         """Close and remove the unfinished file."""

@@ -23,7 +23,7 @@ from provenance.records import ContentRef, Source
 from provenance.search.base import Candidates, Filters, Phrase
 from provenance.search.filtering import indexed, keywords
 from provenance.search.words import WORD_BYTES, WordList, may_hold_long_word
-from provenance.storage import fsync, refusals_named
+from provenance.storage import fsync_all, refusals_named
 
 _FOLDER = "search"
 _WORDS = "words.txt"
@@ -101,10 +101,7 @@ class TantivyWriter:
             for helper in self._folder.glob(".*"):  # locks, and a list of files that only a later writer would read
                 helper.unlink()
             names = sorted(file.name for file in self._folder.iterdir())
-            for name in names:
-                fsync(self._folder / name)
-            fsync(self._folder)
-            fsync(path)
+            fsync_all([*(self._folder / name for name in names), self._folder, path])
         return [*(f"{_FOLDER}/{name}" for name in names), _WORDS]
 
     def abandon(self) -> None:
