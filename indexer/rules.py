@@ -49,7 +49,7 @@ class Rules:
     obeys the .gitignore files of a folder. ``binary_suffixes`` are skipped by name, without being opened.
     """
 
-    max_file_bytes: int = 1 << 20
+    max_file_bytes: int = 32 << 20
     min_file_bytes: int = 1
     max_line: int = 100_000
     max_average_line: int = 1_000
