@@ -77,6 +77,7 @@ __all__ = [
 
 WORD_BYTES = 255
 """Longer words are not indexed (both search engines)."""
+LARGEST_GROUP = 1 << 20
 RANK_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 _IS_BREAK = np.zeros(256, dtype=bool)
@@ -141,7 +142,13 @@ def window_keys(normalised: Buffer, width: int, stride: int, seed: int, *, codep
 def sample_positions(normalised: Buffer, width: int, group: int) -> bytes:
     """Return the distinct starts of the sampled windows, ascending."""
     require_at_least(1, width=width, group=group)
+    _require_group(group)
     return to_bytes(_sample_positions(u8(normalised), width, group))
+
+
+def _require_group(group: int) -> None:
+    if group > LARGEST_GROUP:
+        raise ValueError(f"group is {group}, must be at most {LARGEST_GROUP}")
 
 
 def _sample_positions(text: Bytes8, width: int, group: int) -> U64:
@@ -179,6 +186,7 @@ class KeyCollector:
         """``group`` 0 gathers no samples; ``words`` false gathers no words."""
         require_at_least(1, width=width, stride=stride)
         require_at_least(0, group=group)
+        _require_group(group)
         self._width = width
         self._stride = stride
         self._seed = seed

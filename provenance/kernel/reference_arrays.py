@@ -63,6 +63,20 @@ def code_point_starts(text: Bytes8) -> I64:
     return np.append(starts, len(text)).astype(np.int64)
 
 
+def u8_writable(buffer: Buffer) -> Bytes8:
+    """Return a view of the buffer as bytes that can be set; BufferError if they cannot."""
+    view = u8(buffer)
+    if not view.flags.writeable:
+        raise BufferError("the buffer cannot be written to")
+    return view
+
+
+def require_word(seed: int) -> None:
+    """Raise OverflowError for a seed that is no unsigned 64-bit number."""
+    if not 0 <= seed < 1 << 64:
+        raise OverflowError(f"seed {seed} does not fit 64 bits")
+
+
 def require_at_least(least: int, **values: int) -> None:
     """Raise ValueError for the first value below ``least``."""
     for name, value in values.items():

@@ -23,6 +23,7 @@ from provenance.kernel.reference_arrays import (
     require_at_least,
     to_bytes,
     u8,
+    u8_writable,
     u64,
 )
 from provenance.kernel.reference_xxh3 import keys_of
@@ -65,9 +66,9 @@ def _check_filter(body: Bytes8, regions: int, halves: int) -> None:
 
 def insert_sorted(body: Buffer, regions: int, halves: int, first_region: int, region_count: int, keys: Buffer) -> None:
     """Set the bits of ``keys`` in the regions [first_region, first_region + region_count)."""
-    lines = u8(body)
+    lines = u8_writable(body)
+    require_at_least(1, regions=regions, region_count=region_count)
     _check_filter(lines, region_count, halves)
-    require_at_least(1, regions=regions)
     require_at_least(0, first_region=first_region)
     if first_region + region_count > regions:
         raise ValueError(f"regions up to {first_region + region_count} asked for, the filter has {regions}")
@@ -167,6 +168,7 @@ def chains(
 
 
 def chains_of(found: np.ndarray[tuple[int], np.dtype[np.bool_]], width: int, stride: int) -> tuple[int, bytes]:
+    """Return the number of hits, and the chains: pairs (start, end), ascending."""
     first, last = found.copy(), found.copy()
     first[stride:] &= ~found[:-stride]
     last[:-stride] &= ~found[stride:]
@@ -276,7 +278,7 @@ def pybloom_contains(bits: Buffer, bit_count: int, hash_seeds: Sequence[int], ke
 
 def pybloom_insert(bits: Buffer, bit_count: int, hash_seeds: Sequence[int], keys: Buffer) -> None:
     """Set the bits of integer keys, as the library's ``add`` does."""
-    array = u8(bits)
+    array = u8_writable(bits)
     _check_bits(array, bit_count, hash_seeds)
     hashed = u64(keys) % HASH_MODULUS
     for seed in hash_seeds:

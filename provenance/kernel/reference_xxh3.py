@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import xxhash
 
-from provenance.kernel.reference_arrays import I64, U64, Bytes8, lanes, multiply_high
+from provenance.kernel.reference_arrays import I64, U64, Bytes8, lanes, multiply_high, require_word
 
 SECRET = np.frombuffer(
     bytes.fromhex(
@@ -31,6 +31,7 @@ BLOCK = 1 << 14
 
 def keys_of(text: Bytes8, starts: I64, ends: I64, seed: int) -> U64:
     """Return the key of each window [start, end); windows may differ in length."""
+    require_word(seed)
     if not len(starts):
         return np.zeros(0, dtype=np.uint64)
     lengths = ends - starts
