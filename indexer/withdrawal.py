@@ -37,7 +37,7 @@ _CHUNK = 64 << 20
 class Receipt:
     """What one withdrawal did; holds names and counts, no text.
 
-    ``documents`` and ``contents`` count what it hid on top of earlier withdrawals, ``hidden_keys`` all keys hidden
+    ``documents`` and ``contents`` (stored copies of texts) count what it hid on top of earlier withdrawals, ``hidden_keys`` all keys hidden
     until the next compaction. ``attached`` filters were made elsewhere and are not covered.
     """
 
