@@ -37,8 +37,9 @@ _CHUNK = 64 << 20
 class Receipt:
     """What one withdrawal did; holds names and counts, no text.
 
-    ``documents`` and ``contents`` (stored copies of texts) count what it hid on top of earlier withdrawals, ``hidden_keys`` all keys hidden
-    until the next compaction. ``attached`` filters were made elsewhere and are not covered.
+    ``documents`` and ``contents`` (stored copies of texts) count what it hid on top of earlier withdrawals,
+    ``hidden_keys`` all keys hidden until the next compaction. ``attached`` filters were made elsewhere and are
+    not covered.
     """
 
     when: str
