@@ -52,11 +52,17 @@ class _Pool:
         self._members: dict[Any, BaseProcess] = {}
         try:
             for _ in range(workers):
-                ours, theirs = context.Pipe()
-                process = context.Process(target=_serve, args=(theirs, _Inherited(lock), job), daemon=True)
-                process.start()
-                theirs.close()
-                self._members[ours] = process
+                # A worker that is interrupted, or left alone, before it is up would complain at length; so an
+                # interrupt waits until it is. The worker inherits the mask, and ignores interrupts later on.
+                before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+                try:
+                    ours, theirs = context.Pipe()
+                    process = context.Process(target=_serve, args=(theirs, _Inherited(lock), job), daemon=True)
+                    process.start()
+                    theirs.close()
+                    self._members[ours] = process
+                finally:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
         except BaseException:
             self.stop()
             raise
