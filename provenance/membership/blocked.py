@@ -34,6 +34,10 @@ CHECKED_AT_OPEN = 16 << 20
 """A body up to this size is read against its checksum at every open; a larger one is advised to be read at random."""
 MAX_WINDOW = 1 << 16
 
+CLOSED = memoryview(b"")
+"""Stands for the content of a closed file; whoever looks at it gets a ValueError."""
+CLOSED.release()
+
 _FIELDS = struct.Struct("<8sIIQQQIIIId32sQQQ")
 _CHECKSUM = struct.Struct("<Q")
 _UNITS = ("utf8", "codepoint")
@@ -202,9 +206,10 @@ class BlockedFilter:
             raise CorruptFile(self.path, "the body's checksum does not hold")
 
     def close(self) -> None:
-        """Let go of the file; a question that another thread is asking is still answered."""
+        """Let go of the file; later questions fail, one that another thread is asking is still answered."""
+        body, self._body = self._body, CLOSED
         try:
-            self._body.release()
+            body.release()
             self._mapped.close()
         except BufferError:
             pass  # in use at this moment: unmapped when the last user drops it

@@ -33,7 +33,7 @@ from provenance import kernel
 from provenance.errors import CorruptFile, IncompatibleVersion, ParameterError
 from provenance.membership.asking import chain_pairs
 from provenance.membership.base import Geometry, Hits
-from provenance.membership.blocked import CHECKED_AT_OPEN, advise, checksum, checksum_in_parts
+from provenance.membership.blocked import CHECKED_AT_OPEN, CLOSED, advise, checksum, checksum_in_parts
 from provenance.storage import fsync_descriptor, refusals_named
 from provenance.windows import window_count
 
@@ -188,10 +188,12 @@ class PybloomFilter:
             raise CorruptFile(self.path, "the recorded checksum does not hold")
 
     def close(self) -> None:
-        """Let go of the file; a question that another thread is asking is still answered."""
+        """Let go of the file; later questions fail, one that another thread is asking is still answered."""
+        views = self._bits, self._file
+        self._bits = self._file = CLOSED
         try:
-            self._bits.release()
-            self._file.release()
+            for view in views:
+                view.release()
             self._mapped.close()
         except BufferError:
             pass  # in use at this moment: unmapped when the last user drops it
