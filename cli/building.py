@@ -28,7 +28,7 @@ def building() -> Iterator[Callable[[Progress], None] | None]:
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
     from rich.progress import Progress as Bar
 
-    console = Console(stderr=True, no_color=not wants_colour(sys.stderr))
+    console = Console(stderr=True, color_system="auto" if wants_colour(sys.stderr) else None)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -86,7 +86,7 @@ class SourcesView:
                 body.append(printable(line[high:] if inside else line[low:]) + "\n")
             at += len(line) + 1
         body.rstrip()
-        console = Console(no_color=not wants_colour(sys.stdout), highlight=False)
+        console = Console(color_system="auto" if wants_colour(sys.stdout) else None, highlight=False)
         subtitle = Styled(printable(match.source.url)) if match.source.url else None
         console.print(
             Panel(body, title=Styled(_title(match)), title_align="left", subtitle=subtitle, subtitle_align="left")
