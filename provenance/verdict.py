@@ -1,8 +1,7 @@
-"""What is said about a text, and how sure it is: verdicts, floors, coincidence.
+"""What is said about a text, and how sure it is.
 
-A **floor** is the length of the shortest exact copy, in normalised units, that is certain to reach the verdict: tiles
-of ``width`` stand every ``stride``, so a copy of ``stride - 1`` units more than a run of tiles needs holds that run
-wherever it was cut. Shorter copies may be found, but their absence means nothing.
+A **floor** (`provenance.windows`) is the length of the shortest exact copy that is certain to reach the verdict.
+Shorter copies may be found, but their absence means nothing.
 
 **Coincidence**: unrelated code shares short runs. The share of unrelated snippets in which a filter finds a run by
 coincidence was measured, and is a bigger enemy than the filter's own error.

@@ -1,0 +1,138 @@
+"""Commonness against a count of every 64-byte run of real code by brute force."""
+
+from __future__ import annotations
+
+import sysconfig
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from indexer.layers import build_layer
+from provenance import kernel
+from provenance.membership import open_common
+from provenance.membership.base import Geometry
+from provenance.membership.blocked import COMMONNESS, BlockedFilter
+from provenance.membership.commonness import Commonness
+
+GROUP = 33
+RUN = 64
+MakeFilter = Callable[..., BlockedFilter]
+
+
+def sample_keys(text: bytes, geometry: Geometry) -> list[int]:
+    positions = np.frombuffer(kernel.sample_positions(text, geometry.width, GROUP), dtype="<u8")
+    windows = b"".join(text[at : at + geometry.width] for at in positions.tolist())
+    return np.frombuffer(kernel.window_keys(windows, 32, 32, geometry.seed), dtype="<u8").tolist()
+
+
+def common_of(make_filter: MakeFilter, texts: list[bytes], geometry: Geometry, min_chars: int = RUN) -> Commonness:
+    """Return commonness where exactly the samples of ``texts`` are common."""
+    keys = sorted({key for text in texts for key in sample_keys(text, geometry)})
+    made = make_filter(np.array(keys, dtype="<u8").tobytes(), role=COMMONNESS, target=1e-6)
+    return Commonness([made], GROUP, min_chars)
+
+
+def letters(count: int, seed: int) -> bytes:
+    return bytes(np.random.default_rng(seed).integers(97, 123, count, dtype=np.uint8))
+
+
+def test_a_span_is_common_as_long_as_no_rare_stretch_in_it_is_long_enough(
+    make_filter: MakeFilter, geometry: Geometry
+) -> None:
+    known, rare = letters(600, 1), letters(600, 2)
+    common = common_of(make_filter, [known], geometry)
+    assert common.is_common(known, 0, 600)
+    assert common.is_common(known, 100, 164)
+    assert not common.is_common(rare, 0, 600)
+    for where in (0, 150, 300):
+        mixed = known[:where] + rare[:200] + known[where:300]
+        assert not common.is_common(mixed, 0, len(mixed))
+        short = known[:where] + rare[:12] + known[where:300]
+        assert common.is_common(short, 0, len(short))
+
+
+def test_a_rare_stretch_is_measured_by_min_chars(make_filter: MakeFilter, geometry: Geometry) -> None:
+    known, rare = letters(600, 1), letters(600, 2)
+    mixed = known[:300] + rare[:120] + known[300:]
+    assert not common_of(make_filter, [known], geometry, min_chars=0).is_common(mixed, 0, len(mixed))
+    assert not common_of(make_filter, [known], geometry, min_chars=96).is_common(mixed, 0, len(mixed))
+    assert common_of(make_filter, [known], geometry, min_chars=256).is_common(mixed, 0, len(mixed))
+
+
+def test_spans_shorter_than_a_group_go_by_their_one_sample(make_filter: MakeFilter, geometry: Geometry) -> None:
+    known, rare = letters(40, 1), letters(40, 2)
+    common = common_of(make_filter, [known], geometry)
+    assert common.is_common(known, 0, 40)
+    assert not common.is_common(rare, 0, 40)
+    assert not common.is_common(known, 0, 31)
+    assert not common.is_common(known, 5, 5)
+
+
+def test_what_stands_around_a_span_does_not_matter(make_filter: MakeFilter, geometry: Geometry) -> None:
+    known = letters(200, 1)
+    common = common_of(make_filter, [known], geometry)
+    for before, after in ((0, 0), (17, 3), (100, 100)):
+        around = letters(before, 3) + known + letters(after, 4)
+        assert common.is_common(around, before, before + 200)
+
+
+def test_several_filters_know_together(make_filter: MakeFilter, geometry: Geometry) -> None:
+    first, second = letters(200, 1), letters(200, 2)
+    filters = [
+        make_filter(np.array(sorted(set(sample_keys(text, geometry))), dtype="<u8").tobytes(), role=COMMONNESS)
+        for text in (first, second)
+    ]
+    common = Commonness(filters, GROUP, RUN)
+    assert common.is_common(first, 0, 200) and common.is_common(second, 0, 200)
+
+
+@pytest.fixture(scope="module")
+def corpus() -> dict[str, list[bytes]]:
+    """Normalised Python files by package: the standard library's and what is installed, about 12 MB."""
+    found: dict[str, list[bytes]] = defaultdict(list)
+    size = 0
+    roots = [Path(sysconfig.get_path("purelib")), Path(sysconfig.get_path("stdlib"))]
+    files = [(path, path.relative_to(root).parts[0]) for root in roots for path in sorted(root.rglob("*.py"))[::4]]
+    for path, repository in files:
+        if 0 < path.stat().st_size < 200_000 and "site-packages" not in repository and size < 12_000_000:
+            text = kernel.normalise(path.read_bytes())
+            found[repository].append(text)
+            size += len(text)
+    return dict(found)
+
+
+def test_runs_in_many_repositories_are_marked_and_runs_in_one_are_not(
+    corpus: dict[str, list[bytes]], geometry: Geometry, tmp_path: Path
+) -> None:
+    repositories = 4
+    collector = kernel.KeyCollector(32, 32, geometry.seed, GROUP, words=False)
+    holders: dict[int, set[str]] = defaultdict(set)
+    where: dict[int, tuple[bytes, int]] = {}
+    for number, (repository, texts) in enumerate(corpus.items()):
+        for text in texts:
+            collector.add(text, number)
+            runs = np.frombuffer(kernel.window_keys(text, RUN, 1, 99), dtype="<u8")
+            # A sixteenth of all runs, chosen by their content, so that all places of a chosen run are counted.
+            for at in np.flatnonzero(runs % 16 == 0).tolist():
+                holders[int(runs[at])].add(repository)
+                where[int(runs[at])] = (text, at)
+    keys, numbers = collector.samples()
+    (tmp_path / "s").write_bytes((len(keys) // 8).to_bytes(8, "little") + keys + numbers)
+    build_layer(
+        tmp_path / "layer", [], [tmp_path / "s"], geometry=geometry, target=1e-3, common_repositories=repositories
+    )
+    opened = open_common(tmp_path / "layer", geometry)
+    assert opened is not None
+    common = Commonness([opened], GROUP, RUN)
+    many = [run for run, held in holders.items() if len(held) >= repositories]
+    one = [run for run, held in holders.items() if len(held) == 1][::20]
+    assert len(many) >= 20 and len(one) >= 5000
+
+    def marked(runs: list[int]) -> float:
+        return sum(common.is_common(text, at, at + RUN) for text, at in map(where.__getitem__, runs)) / len(runs)
+
+    assert marked(many) >= 0.95
+    assert marked(one) <= 0.01
