@@ -54,7 +54,7 @@ _SPOKEN = {
         "0BSD": ("bsd zero clause", "zero clause bsd"),
         "AFL-3.0": ("academic free license afl",),
         "AGPL-3.0-only": ("gnu affero general public license v3", "agplv3", "agpl v3", "agpl 3", "gnu agplv3"),
-        "AGPL-3.0-or-later": ("gnu affero general public license v3 or later agplv3", "agplv3 or later"),
+        "AGPL-3.0-or-later": ("gnu affero general public license v3 or later agplv3+", "agplv3 or later"),
         "Apache-2.0": (
             "apache 2", "apache2", "apache 2 0", "apache license 2 0", "apache license version 2 0", "apache v2",
             "apache software license 2 0", "the apache license version 2 0", "the apache software license version 2 0",
@@ -86,7 +86,7 @@ _SPOKEN = {
             "gnu general public license v2 gplv2", "gnu general public license version 2",
         ),
         "GPL-2.0-or-later": (
-            "gnu general public license v2 or later gplv2", "gplv2 or later", "gpl v2 or later", "gplv2+", "gpl 2+",
+            "gnu general public license v2 or later gplv2+", "gplv2 or later", "gpl v2 or later", "gplv2+", "gpl 2+",
             "gpl2+", "gpl v2+",
         ),
         "GPL-3.0-only": (
@@ -94,7 +94,7 @@ _SPOKEN = {
             "gnu general public license v3 gplv3", "gnu gpl 3", "gnu general public license version 3",
         ),
         "GPL-3.0-or-later": (
-            "gnu general public license v3 or later gplv3", "gplv3 or later", "gpl v3 or later", "gplv3+", "gpl 3+",
+            "gnu general public license v3 or later gplv3+", "gplv3 or later", "gpl v3 or later", "gplv3+", "gpl 3+",
             "gpl3+", "gpl v3+",
         ),
         "HPND": ("historical permission notice and disclaimer hpnd", "historical permission notice and disclaimer"),
@@ -103,13 +103,13 @@ _SPOKEN = {
         "LGPL-2.0-only": (
             "gnu lesser general public license v2 lgplv2", "gnu library or lesser general public license v2",
         ),
-        "LGPL-2.0-or-later": ("gnu lesser general public license v2 or later lgplv2",),
+        "LGPL-2.0-or-later": ("gnu lesser general public license v2 or later lgplv2+",),
         "LGPL-2.1-or-later": ("lgplv2 1+", "lgpl v2 1+", "lgplv2 1 or later", "lgpl 2 1+"),
         "LGPL-3.0-only": (
             "gnu lesser general public license v3 lgplv3", "lgplv3", "lgpl v3", "gnu lesser general public license v3",
             "gnu lgplv3", "lgpl 3",
         ),
-        "LGPL-3.0-or-later": ("gnu lesser general public license v3 or later lgplv3", "lgplv3+", "lgpl v3+"),
+        "LGPL-3.0-or-later": ("gnu lesser general public license v3 or later lgplv3+", "lgplv3+", "lgpl v3+"),
         "MIT": (
             "mit license", "the mit license", "expat", "expat license", "mit x11", "the mit license mit", "mit licence",
             "mit license mit", "mit expat", "x11 mit",
@@ -280,7 +280,7 @@ def header(head: bytes) -> Licence | None:
 
 _MARKS = (b"copyright", b"(c) ", b"\xc2\xa9")
 _EVIDENCE = re.compile(r"(?:19|20)\d\d|\(c\)|©|copyright:|copyright by|SPDX-FileCopyrightText:", re.I)
-_EDGES = " \t\r\f\v*/#;%\"'<>|`!{}-=~"
+_EDGES = " \t\r\f\v*/#;%\"'|`!{}-=~"
 _LONGEST_LINE = 400
 
 
@@ -302,7 +302,7 @@ def copyrights(head: bytes, lowered: bytes | None = None) -> tuple[str, ...]:
             start -= 9
         line = head[start:end].decode("utf-8", "replace")
         if _EVIDENCE.search(line):
-            lines.setdefault(" ".join(line.strip(_EDGES).split())[:MAX_COPYRIGHT_CHARS], None)
+            lines.setdefault(" ".join(line.removesuffix("-->").strip(_EDGES).split())[:MAX_COPYRIGHT_CHARS], None)
             if len(lines) == MAX_COPYRIGHTS:
                 break
         starts = {start for mark in _MARKS if (start := low.find(mark, end)) >= 0}

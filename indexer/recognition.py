@@ -1,9 +1,10 @@
 """Which licence a text is: by its own words, offline.
 
-The reference texts come with the `identify` library (the licences of GitHub's chooser). A text is cut into runs of
-four words, copyright lines left out; a reference licence is *contained* if 92 % of its runs occur in the text. Of the
-contained ones those drop out whose runs stand almost all in another contained one (BSD-2-Clause in BSD-3-Clause). What
-remains holds together. What the library lacks is told by phrases that no other licence has.
+The reference texts come with the `identify` library (the licences of GitHub's chooser). A text is cut into runs of four
+words, those of copyright lines left out; a reference licence is *contained* if 92 % of its runs occur in the text. Of
+the contained ones those drop out whose runs stand almost all in a longer contained one (BSD-2-Clause in BSD-3-Clause),
+and of two that are nearly the same text (CC-BY-4.0, CC-BY-SA-4.0) the one contained less fully. What remains holds
+together. What the library lacks is told by phrases that no other licence has.
 
 The text of a GNU licence does not say whether later versions may be chosen; it is reported as ``-only``, which claims
 the least freedom. A notice that says so ("either version 2 … or any later version") is reported as ``-or-later``.
@@ -14,17 +15,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import TypeAlias
 
 from indexer import licensing
 from provenance.records import NOASSERTION
 
 _CONTAINED = 0.92
 _SUBSUMED = 0.8
+_ALIKE = 0.9
 _RUN = 4
 _MAX_TEXT = 256 << 10
 _WORD = re.compile(r"[a-z0-9]+")
-_COPYRIGHT_LINE = re.compile(r"^.*(?:copyright (?:\(c\)|©|\d|\[|<|holder)|©|all rights reserved).*$", re.I | re.M)
-
+_COPYRIGHT_LINE = re.compile(r"^\W*(?:copyright|©|\(c\))(?: \(c\)| ©)? [\[<\d].*$|\[[a-z ]*name[a-z ]*\]", re.I | re.M)
 # Phrases of folded text that one licence alone has; all phrases of a line must occur.
 _PHRASES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Python-2.0", ("beopen com license agreement for python 2 0", "python software foundation license version 2")),
@@ -40,6 +42,10 @@ _PHRASES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("GPL-1.0-only", ("gnu general public license", "version 1 february 1989")),
     ("BSD-4-Clause", ("redistribution and use in source and binary forms", "all advertising materials mentioning")),
     (
+        "BSD-2-Clause-Patent",
+        ("redistribution and use in source and binary forms", "those receiving rights under this license"),
+    ),
+    (
         "MIT-0",
         ("free of charge to any person obtaining a copy of this software", "to do so the software is provided as is"),
     ),
@@ -47,6 +53,11 @@ _PHRASES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("OpenSSL", ("openssl license", "redistributions of any form whatsoever must retain")),
     ("Vim", ("vim license", "there are no restrictions on distributing unmodified copies of vim")),
     ("CC-BY-3.0", ("creative commons legal code attribution 3 0",)),
+    ("ODbL-1.0", ("open database license odbl", "v1 0")),
+    ("ODbL-1.0", ("odc open database license odbl",)),
+    ("CERN-OHL-P-2.0", ("cern open hardware licence version 2 permissive",)),
+    ("CERN-OHL-W-2.0", ("cern open hardware licence version 2 weakly reciprocal",)),
+    ("CERN-OHL-S-2.0", ("cern open hardware licence version 2 strongly reciprocal",)),
     ("BlueOak-1.0.0", ("blue oak model license version 1 0 0",)),
 )
 _FAMILIES = {
@@ -55,10 +66,16 @@ _FAMILIES = {
     "gnu library general public license": "LGPL",
     "gnu affero general public license": "AGPL",
 }
-_NOTICE = re.compile(
-    r"(gnu (?:lesser |library |affero )?general public license)(?: gpl| lgpl| agpl)?(?: as)?"
-    r" published by the free software foundation (?:either |in |under )?(?:only )?version (\d(?: \d)?)"
-    r"(?: of the license)?( or (?:at your option )?any later version)?"
+_LATER = r"( or (?:at your option )?any later version)?"
+_GNU = r"(gnu (?:lesser |library |affero )?general public license)"
+_NOTICES = (
+    re.compile(
+        _GNU + r"(?: a?l?gpl)?(?: as)? published by the free software foundation (?:either |in |under )?(?:only )?"
+        r"version (\d(?: \d)?)(?: of the license)?" + _LATER
+    ),
+    re.compile(
+        _GNU + r" version (\d(?: \d)?)" + _LATER + r"(?: only)?(?: as)? published by the free software foundation"
+    ),
 )
 _SHORT_NOTICES: tuple[tuple[str, str], ...] = (
     ("licensed under the apache license version 2 0", "Apache-2.0"),
@@ -71,8 +88,12 @@ _SHORT_NOTICES: tuple[tuple[str, str], ...] = (
 )
 
 
+_Found: TypeAlias = tuple[str, frozenset[str], float]
+"""A licence, its runs, and the share of them that a text holds."""
+
+
 def _folded(text: str) -> str:
-    return " ".join(_WORD.findall(_COPYRIGHT_LINE.sub(" ", text).lower()))
+    return " ".join(_WORD.findall(text.lower()))
 
 
 def _runs(folded: str) -> frozenset[str]:
@@ -80,28 +101,44 @@ def _runs(folded: str) -> frozenset[str]:
     return frozenset(" ".join(words[i : i + _RUN]) for i in range(len(words) - _RUN + 1))
 
 
+def _reference_runs(text: str) -> frozenset[str]:
+    """Return the runs of a reference text that do not touch what everybody fills in: holder, year, name."""
+    return frozenset().union(*(_runs(_folded(part)) for part in _COPYRIGHT_LINE.split(text)))
+
+
 @lru_cache(maxsize=1)
 def _references() -> tuple[tuple[str, frozenset[str]], ...]:
     """Return (SPDX id, runs) of every reference licence, largest first."""
     from identify.vendor.licenses import LICENSES
 
-    found = [(licensing.canonical(name).expression, _runs(_folded(text))) for name, text in LICENSES]
+    found = [(licensing.canonical(name).expression, _reference_runs(text)) for name, text in LICENSES]
     return tuple(sorted(found, key=lambda pair: -len(pair[1])))
+
+
+def _stands_for(larger: _Found, smaller: _Found) -> bool:
+    """Return whether one contained licence makes another superfluous.
+
+    Of two texts that are almost the same, the one that is contained more fully is meant; of a text and a much shorter
+    one inside of it, the longer.
+    """
+    shared = len(larger[1] & smaller[1])
+    if larger is smaller or shared < _SUBSUMED * len(smaller[1]):
+        return False
+    if shared >= _ALIKE * len(larger[1]):
+        return (larger[2], len(larger[1]), larger[0]) > (smaller[2], len(smaller[1]), smaller[0])
+    return True
 
 
 def licences_in(text: str) -> tuple[str, ...]:
     """Return the SPDX ids of the licences whose whole texts, or whose notices, stand in ``text``, sorted."""
     folded = _folded(text[:_MAX_TEXT])
     runs = _runs(folded)
-    contained: list[tuple[str, frozenset[str]]] = []
-    for name, reference in _references():
-        if len(reference) > len(runs) / _CONTAINED:
-            continue
-        if len(reference & runs) < _CONTAINED * len(reference):
-            continue
-        if not any(len(reference & larger) >= _SUBSUMED * len(reference) for _, larger in contained):
-            contained.append((name, reference))
-    names = {name for name, _ in contained}
+    contained = [
+        (name, reference, len(reference & runs) / len(reference))
+        for name, reference in _references()
+        if len(reference) <= len(runs) / _CONTAINED and len(reference & runs) >= _CONTAINED * len(reference)
+    ]
+    names = {mine[0] for mine in contained if not any(_stands_for(other, mine) for other in contained)}
     for name, phrases in _PHRASES:
         if all(phrase in folded for phrase in phrases):
             names.add(name)
@@ -110,6 +147,8 @@ def licences_in(text: str) -> tuple[str, ...]:
         names -= {"PSF-2.0", "ISC", "0BSD"}
     if "BSD-4-Clause" in names:
         names -= {"BSD-2-Clause", "BSD-3-Clause"}
+    if "BSD-2-Clause-Patent" in names:
+        names.discard("BSD-2-Clause")
     if not names:
         names.update(notices_in(folded))
     return tuple(sorted(names))
@@ -120,7 +159,8 @@ def notices_in(folded: str) -> set[str]:
     names = {
         f"{_FAMILIES[found[1]]}-{found[2].replace(' ', '.') if ' ' in found[2] else found[2] + '.0'}"
         f"-{'or-later' if found[3] else 'only'}"
-        for found in _NOTICE.finditer(folded)
+        for notice in _NOTICES
+        for found in notice.finditer(folded)
     }
     names.update(name for phrase, name in _SHORT_NOTICES if phrase in folded)
     return {name for name in names if licensing.canonical(name).unknown is None}

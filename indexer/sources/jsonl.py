@@ -29,6 +29,9 @@ SUFFIXES = (
 _EXPANSION = 5
 """By how much code shrinks when compressed, to weigh a file before it is read."""
 _MAX_WINDOW = 1 << 27
+_MAX_LINE = 64 << 20
+_FEED = 1024
+"""Compressed bytes a step: zstd may make 128 KiB of four bytes, so a step may make 32 MiB, and a bomb no more."""
 
 
 def plan(file: DataFile, options: SourceOptions) -> Iterator[tuple[int, tuple[int, int]]]:
@@ -47,7 +50,7 @@ def read(
     """Yield the texts of the lines that start in a range."""
     start, end = part
     # A row may be a whole repository, and escapes make it longer than its text.
-    limit = max(64 << 20, 8 * options.rules.max_file_bytes)
+    limit = max(_MAX_LINE, 2 * options.rules.max_file_bytes)
     schemas: dict[frozenset[str], Schema | str] = {}
     try:
         with opened(file.path) as raw:
@@ -79,9 +82,9 @@ def _compression(name: str) -> str | None:
 def _decompressed(raw: BinaryIO, name: str) -> BinaryIO:
     compression = _compression(name)
     if compression == "gzip":
-        return cast(BinaryIO, io.BufferedReader(cast(Any, gzip.GzipFile(fileobj=raw)), 1 << 18))
+        return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
     if compression == "zstd":
-        return cast(BinaryIO, io.BufferedReader(cast(Any, _WholeZstd(raw)), 1 << 18))
+        return cast(BinaryIO, io.BufferedReader(cast(Any, _WholeZstd(raw)), 1 << 16))
     return raw
 
 
@@ -91,26 +94,24 @@ class _WholeZstd(io.RawIOBase):
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
         self._frame: Any = None
-        self._ready = b""
+        self._ready = memoryview(b"")
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         while not self._ready:
+            rest = b""
             if self._frame is not None and self._frame.eof:
-                rest = self._frame.unused_data
-                self._frame = None
-            else:
-                rest = b""
-            chunk = rest or self._raw.read(1 << 17)
+                rest, self._frame = self._frame.unused_data, None
+            chunk = rest or self._raw.read(_FEED)
             if not chunk:
                 if self._frame is not None:
                     raise EOFError("the zstd stream ends in the middle of a frame")
                 return 0
             if self._frame is None:
                 self._frame = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).decompressobj()
-            self._ready = self._frame.decompress(chunk)
+            self._ready = memoryview(self._frame.decompress(chunk))
         size = min(len(buffer), len(self._ready))
         buffer[:size] = self._ready[:size]
         self._ready = self._ready[size:]

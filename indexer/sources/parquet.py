@@ -7,10 +7,11 @@ Stack v3) comes alone; pages are streamed, so that memory does not grow with the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from indexer.sources.base import Remark, SourceOptions
-from indexer.sources.files import DataFile, opened
+from indexer.sources.files import DataFile, is_remote, opened
 from indexer.sources.intake import Origin
 from indexer.sources.schemas import RowText, Schema, recognise
 from provenance.errors import CorpusError
@@ -24,10 +25,18 @@ _BATCH_BYTES = 8 << 20
 _STREAM_BYTES = 1 << 20
 
 
-def _file(path: str) -> pyarrow.parquet.ParquetFile:
+@contextmanager
+def _file(path: str) -> Iterator[pyarrow.parquet.ParquetFile]:
     import pyarrow.parquet
 
-    return pyarrow.parquet.ParquetFile(opened(path), pre_buffer=False, buffer_size=_STREAM_BYTES)
+    with ExitStack() as stack:
+        # A local path is given to pyarrow itself: its own reads do not come back through Python.
+        place = stack.enter_context(opened(path)) if is_remote(path) else stack.enter_context(pyarrow.OSFile(path))
+        yield stack.enter_context(
+            pyarrow.parquet.ParquetFile(
+                place, pre_buffer=False, buffer_size=_STREAM_BYTES, page_checksum_verification=True
+            )
+        )
 
 
 def _failures() -> tuple[type[Exception], ...]:

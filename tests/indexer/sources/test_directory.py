@@ -184,7 +184,7 @@ def test_a_pipe_is_counted_and_does_not_block(tmp_path: Path) -> None:
 
 def test_a_file_that_becomes_a_pipe_or_a_link_after_planning_does_not_block(tmp_path: Path) -> None:
     root = write(tmp_path / "p", {"a.py": "a\n", "b.py": "b\n", "c.py": "c\n", "d.py": "d\n"})
-    source = DirectorySource(str(root))
+    source = DirectorySource(str(root), options(max_file_bytes=1_000_000))
     units = list(source.plan())
     for name in ("a.py", "b.py", "c.py"):
         (root / name).unlink()
@@ -220,7 +220,8 @@ def test_unreadable_files_and_folders_are_counted_when_not_root(tmp_path: Path) 
         "source = DirectorySource(sys.argv[1])\n"
         "for unit in source.plan():\n"
         "    for item in source.read(unit):\n"
-        "        print(*((item.path, item.reason) if isinstance(item, Skipped) else (item.source.path, 'read')), sep='|')\n"
+        "        said = (item.path, item.reason) if isinstance(item, Skipped) else (item.source.path, 'read')\n"
+        "        print(*said, sep='|')\n"
     )
     done = subprocess.run([sys.executable, "-c", script, str(root)], capture_output=True, text=True, check=True)
     (root / "closed").chmod(0o755)
