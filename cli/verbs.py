@@ -19,6 +19,7 @@ VERBS = {
     "show": "Print a stored document.",
     "info": "Describe an index, and verify its files.",
     "compact": "Merge the segments and filters of an index.",
+    "serve": "Serve indexes over HTTP: web pages, an API, the routes of Data Portraits.",
     "portrait": "Import published portraits, or export one.",
 }
 
