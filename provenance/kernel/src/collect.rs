@@ -2,13 +2,11 @@
 
 use crate::normalise::normalise;
 use crate::samples::{check_group, sample};
+use crate::sorting::{Distinct, Hashed};
 use crate::windows::Windows;
 use crate::words::WordSet;
 use crate::xxh3::key;
 use crate::{Checked, at_least};
-
-/// Entries below which nothing is sorted away.
-const FEW: usize = 1 << 18;
 
 /// A sampled window of one repository. Twelve bytes: a segment has one for every 17 bytes of text.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,6 +22,13 @@ impl Sample {
     }
 }
 
+impl Hashed for Sample {
+    #[inline]
+    fn hash(&self) -> u64 {
+        self.key()
+    }
+}
+
 impl Ord for Sample {
     #[inline]
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
@@ -35,32 +40,6 @@ impl PartialOrd for Sample {
     #[inline]
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
-    }
-}
-
-/// Values of which only the distinct ones count; memory follows these, not how often each came.
-struct Distinct<T> {
-    values: Vec<T>,
-    /// When there are so many, duplicates are dropped.
-    full: usize,
-}
-
-impl<T: Ord> Distinct<T> {
-    fn new() -> Self {
-        Distinct { values: Vec::new(), full: FEW }
-    }
-
-    fn tidy(&mut self) {
-        if self.values.len() >= self.full {
-            self.sort();
-            self.full = FEW.max(self.values.len() * 2);
-        }
-    }
-
-    fn sort(&mut self) -> &[T] {
-        self.values.sort_unstable();
-        self.values.dedup();
-        &self.values
     }
 }
 
@@ -86,8 +65,8 @@ impl Collector {
             seed,
             group: check_group(0, group)?,
             codepoints,
-            tiles: Distinct::new(),
-            samples: Distinct::new(),
+            tiles: Distinct::default(),
+            samples: Distinct::default(),
             words: words.then(WordSet::default),
             normalised: Vec::new(),
         })
@@ -96,12 +75,8 @@ impl Collector {
     /// Gathers the tile keys, samples and words of a source text.
     pub fn add(&mut self, text: &[u8], repository: u32) {
         self.add_samples(text, repository);
-        Windows::new(&self.normalised, self.width, self.codepoints).tile_keys(
-            self.stride,
-            self.seed,
-            &mut self.tiles.values,
-        );
-        self.tiles.tidy();
+        let windows = Windows::new(&self.normalised, self.width, self.codepoints);
+        self.tiles.extend(|tiles| windows.tile_keys(self.stride, self.seed, tiles));
         if let Some(words) = &mut self.words {
             words.add(&self.normalised);
         }
@@ -112,24 +87,24 @@ impl Collector {
         self.normalised.clear();
         normalise(text, &mut self.normalised);
         if self.group > 0 {
-            let (text, width) = (&self.normalised[..], self.width);
-            sample(text, width, self.group, |start| {
-                let key = key(&text[start..start + width], self.seed);
-                let (key_high, key_low) = ((key >> 32) as u32, key as u32);
-                self.samples.values.push(Sample { key_high, key_low, repository });
+            let (text, width, seed) = (&self.normalised[..], self.width, self.seed);
+            self.samples.extend(|samples| {
+                sample(text, width, self.group, |start| {
+                    let key = key(&text[start..start + width], seed);
+                    samples.push(Sample { key_high: (key >> 32) as u32, key_low: key as u32, repository });
+                });
             });
-            self.samples.tidy();
         }
     }
 
     /// Returns the distinct tile keys, ascending.
     pub fn tiles(&mut self) -> &[u64] {
-        self.tiles.sort()
+        self.tiles.sorted()
     }
 
     /// Returns the distinct pairs of key and repository, ascending.
     pub fn samples(&mut self) -> (Vec<u64>, Vec<u32>) {
-        self.samples.sort().iter().map(|sample| (sample.key(), sample.repository)).unzip()
+        self.samples.sorted().iter().map(|sample| (sample.key(), sample.repository)).unzip()
     }
 
     /// Returns the distinct words, sorted bytewise and joined by newlines.

@@ -23,6 +23,7 @@ mod python;
 pub mod runs;
 pub mod samples;
 mod simd;
+pub mod sorting;
 pub mod windows;
 pub mod words;
 pub mod xxh3;

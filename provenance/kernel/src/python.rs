@@ -7,7 +7,7 @@ use crate::collect::Collector;
 use crate::filter::{self, Filter};
 use crate::pybloom::Pybloom;
 use crate::windows::Windows;
-use crate::{Bad, Checked, at_least, find, runs, samples};
+use crate::{Bad, Checked, at_least, find, runs, samples, sorting};
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::prelude::*;
@@ -213,7 +213,7 @@ mod _native {
     fn sort_unique<'py>(py: Python<'py>, keys: View) -> PyResult<Bound<'py, PyBytes>> {
         let keys = py.detach(|| {
             let mut keys = keys.keys()?;
-            keys.sort_unstable();
+            sorting::sort(&mut keys);
             keys.dedup();
             Ok::<_, Bad>(keys)
         })?;

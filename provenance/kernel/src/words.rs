@@ -3,104 +3,154 @@
 //! Which code points count is pinned by `alphanumeric.txt`, which the reference reads too, so that an index does not
 //! depend on the toolchain that built the kernel.
 
+use crate::simd::scan::scan_words;
+use crate::word;
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Longer words are not indexed (both search engines).
-pub const LONGEST: usize = 255;
+const LONGEST: usize = 255;
+/// Words up to this length are stored in the table itself.
+const SHORT: usize = 15;
+const CHUNK_BLOCKS: usize = 64;
 
 /// Distinct words, each stored once.
 pub struct WordSet {
-    table: HashTable<Entry>,
-    /// All words, one after another.
+    /// Short words: the bytes, zeros, and at last the length.
+    short: HashTable<[u8; SHORT + 1]>,
+    /// Long words, by where they stand in `text`.
+    long: HashTable<Long>,
     text: Vec<u8>,
     /// Differs from set to set, so that nobody can choose words that collide.
     seed: u64,
 }
 
-struct Entry {
+struct Long {
     at: usize,
     length: u8,
-    hash: u32,
+    hash: u64,
 }
 
 impl Default for WordSet {
     fn default() -> Self {
-        WordSet { table: HashTable::new(), text: Vec::new(), seed: RandomState::new().hash_one(0) }
+        let seed = RandomState::new().hash_one(0);
+        WordSet { short: HashTable::new(), long: HashTable::new(), text: Vec::new(), seed }
     }
 }
 
 impl WordSet {
     /// Adds the words of a text. Bytes that are not UTF-8 separate words.
     pub fn add(&mut self, text: &[u8]) {
-        match std::str::from_utf8(text) {
-            Ok(text) => self.add_valid(text),
-            Err(_) => text.utf8_chunks().for_each(|chunk| self.add_valid(chunk.valid())),
-        }
-    }
-
-    fn add_valid(&mut self, text: &str) {
-        let bytes = text.as_bytes();
-        let mut at = 0;
-        while at < bytes.len() {
-            let start = at;
-            while at < bytes.len() {
-                let byte = bytes[at];
-                if byte < 0x80 {
-                    if !ASCII[usize::from(byte)] {
-                        break;
+        let ascii = text.is_ascii();
+        let mut masks = [0; CHUNK_BLOCKS];
+        let mut start = 0;
+        let mut inside = 0; // 1 while a run of letters, digits and other than ASCII goes on
+        for (number, chunk) in text.chunks(CHUNK_BLOCKS * 64).enumerate() {
+            let blocks = scan_words(chunk, &mut masks);
+            for (index, mask) in masks[..blocks].iter().enumerate() {
+                let base = (number * CHUNK_BLOCKS + index) * 64;
+                let mut turns = mask ^ (mask << 1 | inside);
+                while turns != 0 {
+                    let at = base + turns.trailing_zeros() as usize;
+                    turns &= turns - 1;
+                    if inside == 0 {
+                        start = at;
+                    } else {
+                        self.add_run(text, start, at, ascii);
                     }
-                    at += 1;
-                } else {
-                    let Some(letter) = text[at..].chars().next().filter(|&c| is_alphanumeric(c)) else {
-                        break;
-                    };
-                    at += letter.len_utf8();
+                    inside ^= 1;
                 }
             }
-            if start < at && at - start <= LONGEST {
-                self.insert(&bytes[start..at]);
-            }
-            // What ended the word, if anything did.
-            at += text[at..].chars().next().map_or(0, char::len_utf8);
+        }
+        if inside == 1 {
+            self.add_run(text, start, text.len(), ascii);
         }
     }
 
-    fn insert(&mut self, word: &[u8]) {
+    #[inline(always)]
+    fn add_run(&mut self, text: &[u8], start: usize, end: usize, ascii: bool) {
+        if ascii || text[start..end].is_ascii() {
+            self.insert(text, start, end);
+            return;
+        }
+        // ASCII on both sides, so what is UTF-8 in here is so in the whole text too.
+        let mut from = start;
+        for chunk in text[start..end].utf8_chunks() {
+            let mut first = from;
+            for (at, letter) in chunk.valid().char_indices() {
+                if !letter.is_ascii() && !is_alphanumeric(letter) {
+                    self.insert(text, first, from + at);
+                    first = from + at + letter.len_utf8();
+                }
+            }
+            from += chunk.valid().len();
+            self.insert(text, first, from);
+            from += chunk.invalid().len();
+        }
+    }
+
+    /// Adds the word `text[start..end]`, if it is one that is indexed.
+    #[inline(always)]
+    fn insert(&mut self, text: &[u8], start: usize, end: usize) {
+        let length = end - start;
+        if length == 0 {
+            return;
+        }
+        if length > SHORT {
+            return self.insert_long(&text[start..end]);
+        }
+        let mut bytes = match text.get(start..start + SHORT + 1) {
+            Some(ahead) => {
+                let ahead = u128::from_le_bytes(ahead.try_into().expect("sixteen bytes"));
+                (ahead & ((1u128 << (8 * length)) - 1)).to_le_bytes()
+            }
+            None => {
+                let mut bytes = [0; SHORT + 1];
+                bytes[..length].copy_from_slice(&text[start..end]);
+                bytes
+            }
+        };
+        bytes[SHORT] = length as u8;
+        let seed = self.seed;
+        let hash = hash_short(&bytes, seed);
+        if self.short.find(hash, |other| *other == bytes).is_none() {
+            self.short.insert_unique(hash, bytes, |other| hash_short(other, seed));
+        }
+    }
+
+    fn insert_long(&mut self, word: &[u8]) {
+        if word.len() > LONGEST {
+            return;
+        }
         let hash = xxh3_64_with_seed(word, self.seed);
         let text = &self.text;
-        let same =
-            |entry: &Entry| entry.hash == hash as u32 && &text[entry.at..entry.at + usize::from(entry.length)] == word;
-        if self.table.find(hash, same).is_none() {
-            let entry = Entry { at: self.text.len(), length: word.len() as u8, hash: hash as u32 };
-            let seed = self.seed;
-            self.table.insert_unique(hash, entry, |entry| {
-                xxh3_64_with_seed(&text[entry.at..entry.at + usize::from(entry.length)], seed)
-            });
+        let same = |entry: &Long| entry.hash == hash && &text[entry.at..entry.at + usize::from(entry.length)] == word;
+        if self.long.find(hash, same).is_none() {
+            let entry = Long { at: text.len(), length: word.len() as u8, hash };
+            self.long.insert_unique(hash, entry, |entry| entry.hash);
             self.text.extend_from_slice(word);
         }
     }
 
     /// Returns the words, sorted bytewise and joined by newlines.
     pub fn joined(&self) -> Vec<u8> {
-        let word = |entry: &Entry| &self.text[entry.at..entry.at + usize::from(entry.length)];
-        let mut words: Vec<&[u8]> = self.table.iter().map(word).collect();
+        let short = self.short.iter().map(|bytes| &bytes[..usize::from(bytes[SHORT])]);
+        let long = self.long.iter().map(|entry| &self.text[entry.at..entry.at + usize::from(entry.length)]);
+        let mut words: Vec<&[u8]> = short.chain(long).collect();
         words.sort_unstable();
         words.join(&b'\n')
     }
 }
 
-const ASCII: [bool; 128] = {
-    let mut table = [false; 128];
-    let mut byte = 0;
-    while byte < 128 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric();
-        byte += 1;
-    }
-    table
-};
+#[inline(always)]
+fn hash_short(bytes: &[u8; SHORT + 1], seed: u64) -> u64 {
+    let product = u128::from(word(bytes, 0) ^ seed) * u128::from(word(bytes, 8) ^ seed.rotate_left(32) ^ MULTIPLIER);
+    (product as u64 ^ (product >> 64) as u64).wrapping_mul(MULTIPLIER)
+}
+
+const MULTIPLIER: u64 = 0x9E3779B97F4A7C15;
 
 /// Returns whether a code point above 7F is a letter or digit.
 fn is_alphanumeric(letter: char) -> bool {

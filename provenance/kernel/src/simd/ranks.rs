@@ -69,9 +69,21 @@ fn smallest(words: &mut [u64], group: usize) {
     }
 }
 
+/// Replaces each word by the smaller of itself and the one at a distance.
 #[inline(always)]
 fn with_neighbour(words: &mut [u64], distance: usize) {
-    for at in 0..words.len().saturating_sub(distance) {
+    const STEP: usize = 32;
+    let pairs = words.len().saturating_sub(distance);
+    let mut at = 0;
+    // Read apart before anything is written, so that the compiler may use vectors though the two overlap.
+    while at + STEP <= pairs {
+        let mut first: [u64; STEP] = words[at..at + STEP].try_into().expect("as many");
+        let second: [u64; STEP] = words[at + distance..at + distance + STEP].try_into().expect("as many");
+        first.iter_mut().zip(second).for_each(|(word, other)| *word = other.min(*word));
+        words[at..at + STEP].copy_from_slice(&first);
+        at += STEP;
+    }
+    for at in at..pairs {
         words[at] = words[at].min(words[at + distance]);
     }
 }

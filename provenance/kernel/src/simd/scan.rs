@@ -1,4 +1,4 @@
-//! Whitespace of 64 bytes as bit masks.
+//! What stands in 64 bytes, as bit masks: whitespace, and what words are made of.
 
 use crate::isa::{Isa, isa};
 
@@ -24,6 +24,40 @@ pub fn scan(text: &[u8], out: &mut [Masks]) -> usize {
         fill(&padded, &mut out[blocks.len()..]);
     }
     out.len()
+}
+
+/// Fills in where `text` has ASCII letters, ASCII digits or bytes above 7F; as `scan` does.
+pub fn scan_words(text: &[u8], out: &mut [u64]) -> usize {
+    let (blocks, rest) = text.as_chunks::<64>();
+    let out = &mut out[..blocks.len() + usize::from(!rest.is_empty())];
+    fill_words(blocks, out);
+    if !rest.is_empty() {
+        let mut padded = [[0; 64]];
+        padded[0][..rest.len()].copy_from_slice(rest);
+        fill_words(&padded, &mut out[blocks.len()..]);
+    }
+    out.len()
+}
+
+fn fill_words(blocks: &[[u8; 64]], out: &mut [u64]) {
+    match isa() {
+        // SAFETY: `isa` names only what the machine has.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { x86::fill_words_avx512(blocks, out) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { x86::fill_words_avx2(blocks, out) },
+        _ => fill_words_portable(blocks, out),
+    }
+}
+
+fn fill_words_portable(blocks: &[[u8; 64]], out: &mut [u64]) {
+    for (block, mask) in blocks.iter().zip(out) {
+        *mask = block
+            .iter()
+            .rev()
+            .fold(0, |mask, byte| mask << 1 | u64::from(!byte.is_ascii() || byte.is_ascii_alphanumeric()));
+    }
 }
 
 fn fill(blocks: &[[u8; 64]], out: &mut [Masks]) {
@@ -80,6 +114,37 @@ mod x86 {
         }
     }
 
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub fn fill_words_avx512(blocks: &[[u8; 64]], out: &mut [u64]) {
+        for (block, mask) in blocks.iter().zip(out) {
+            // SAFETY: the block has 64 bytes.
+            let bytes = unsafe { _mm512_loadu_si512(block.as_ptr().cast()) };
+            let lower = _mm512_or_si512(bytes, _mm512_set1_epi8(0x20));
+            let letter =
+                _mm512_cmple_epu8_mask(_mm512_sub_epi8(lower, _mm512_set1_epi8(b'a' as i8)), _mm512_set1_epi8(25));
+            let digit =
+                _mm512_cmple_epu8_mask(_mm512_sub_epi8(bytes, _mm512_set1_epi8(b'0' as i8)), _mm512_set1_epi8(9));
+            *mask = letter | digit | _mm512_movepi8_mask(bytes);
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub fn fill_words_avx2(blocks: &[[u8; 64]], out: &mut [u64]) {
+        for (block, mask) in blocks.iter().zip(out) {
+            *mask = 0;
+            for (index, half) in block.as_chunks::<32>().0.iter().enumerate() {
+                // SAFETY: the half has 32 bytes.
+                let bytes = unsafe { _mm256_loadu_si256(half.as_ptr().cast()) };
+                let at_most = |bytes, most| _mm256_cmpeq_epi8(_mm256_min_epu8(bytes, _mm256_set1_epi8(most)), bytes);
+                let lower = _mm256_or_si256(bytes, _mm256_set1_epi8(0x20));
+                let letter = at_most(_mm256_sub_epi8(lower, _mm256_set1_epi8(b'a' as i8)), 25);
+                let digit = at_most(_mm256_sub_epi8(bytes, _mm256_set1_epi8(b'0' as i8)), 9);
+                let any = _mm256_or_si256(_mm256_or_si256(letter, digit), bytes);
+                *mask |= u64::from(_mm256_movemask_epi8(any) as u32) << (32 * index);
+            }
+        }
+    }
+
     #[target_feature(enable = "avx2")]
     pub fn fill_avx2(blocks: &[[u8; 64]], out: &mut [Masks]) {
         for (block, masks) in blocks.iter().zip(out) {
@@ -109,7 +174,11 @@ mod tests {
     fn every_form_sees_the_same_whitespace() {
         let mut blocks = [[0u8; 64]; 64];
         let mut state = 1u32;
-        for byte in blocks.as_flattened_mut() {
+        for (at, byte) in blocks.as_flattened_mut().iter_mut().enumerate() {
+            if at < 256 {
+                *byte = at as u8;
+                continue;
+            }
             state = state.wrapping_mul(1664525).wrapping_add(1013904223);
             *byte = if state >> 31 == 0 { (state >> 24) as u8 & 0x2F } else { (state >> 20) as u8 };
         }
@@ -126,5 +195,13 @@ mod tests {
         assert_eq!(found, expected);
         fill(&blocks, &mut found);
         assert_eq!(found, expected);
+        let is_word = |byte: u8| byte >= 0x80 || byte.is_ascii_alphanumeric();
+        let mut masks = [0; 64];
+        for fill in [fill_words_portable, fill_words] {
+            fill(&blocks, &mut masks);
+            for (at, &byte) in blocks.as_flattened().iter().enumerate() {
+                assert_eq!(masks[at / 64] >> (at % 64) & 1 == 1, is_word(byte), "byte {byte:x}");
+            }
+        }
     }
 }
