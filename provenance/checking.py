@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from provenance.errors import InputError
 from provenance.membership.asking import ask, byte_chains
-from provenance.membership.commonness import Commonness
 from provenance.records import Span, Verdict
 from provenance.text import NormalisedText
 from provenance.verdict import DEFAULT_MIN_CHARS, check_floor, coincidence_rate
@@ -31,6 +30,7 @@ from provenance.windows import length_in_units
 if TYPE_CHECKING:
     from provenance.index import Index
     from provenance.membership.base import Geometry
+    from provenance.membership.commonness import Commonness
 
 
 class FilterSpan(NamedTuple):
@@ -47,10 +47,10 @@ class CheckResult:
 
     ``spans`` ascend and do not overlap: for ``possible_match`` the filter spans whose longest chain reaches
     ``min_chars``, for ``candidate`` all. ``characters`` is the length of the normalised text and ``floor`` the shortest
-    copy certain to be found, both in the index's units (UTF-8 bytes; code points for a portrait). ``windows`` were asked and ``hits`` of them hit;
-    ``expected_false_hits`` are to be expected of the filters' error alone. ``coincidence_rate`` is the share of
-    unrelated snippets that hold a run of ``min_chars`` by coincidence. ``coverage`` is the share of the normalised
-    text inside ``spans``.
+    copy certain to be found, both in the index's units (UTF-8 bytes; code points for a portrait). ``windows`` were
+    asked and ``hits`` of them hit; ``expected_false_hits`` are to be expected of the filters' error alone.
+    ``coincidence_rate`` is the share of unrelated snippets that hold a run of ``min_chars`` by coincidence.
+    ``coverage`` is the share of the normalised text inside ``spans``.
 
     ``text``, ``chains`` and ``filter_spans`` (all of them, whatever the verdict) count normalised bytes.
     """
@@ -106,7 +106,7 @@ def check(
         all_spans = tuple(_measured(all_spans, ascending, content, index.geometry))
     verdict = judge(all_spans, characters, floor=floor, min_chars=min_chars)
     shown = [each for each in all_spans if verdict != "possible_match" or each.longest >= min_chars]
-    commonness = Commonness.of(index, min_chars) if shown else None
+    commonness = _commonness(index, min_chars) if shown else None
     return CheckResult(
         path=path,
         verdict=verdict,
@@ -131,7 +131,7 @@ def check(
     )
 
 
-def filter_spans(chains: Iterable[tuple[int, int]]) -> Iterable[FilterSpan]:
+def filter_spans(chains: Iterable[tuple[int, int]]) -> Iterator[FilterSpan]:
     """Yield the filter spans of chains that ascend by start, each as soon as no later chain can belong to it.
 
     Chains that overlap make one span; chains that touch do not. Units are those of the chains.
@@ -175,6 +175,12 @@ def judge(spans: Sequence[FilterSpan], characters: int, *, floor: int, min_chars
 def covered(spans: Iterable[FilterSpan]) -> int:
     """Return how many units lie inside of spans that do not overlap."""
     return sum(each.end - each.start for each in spans)
+
+
+def _commonness(index: Index, min_chars: int) -> Commonness | None:
+    from provenance.membership.commonness import Commonness  # most texts have no hit, and never ask
+
+    return Commonness.of(index, min_chars)
 
 
 def _require_utf8(text: bytes) -> None:

@@ -10,11 +10,11 @@ sample and the start of the next (or an end of the span) there is never an uncom
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from provenance import kernel
-from provenance.removal import little_endian
 
 if TYPE_CHECKING:
     from provenance.index import Index
@@ -60,7 +60,8 @@ class Commonness:
     def _samples(self, span: memoryview) -> list[tuple[int, bool]]:
         """Return the sampled positions of a text, ascending, and whether each sample is common."""
         width = self._geometry.width
-        positions = little_endian(kernel.sample_positions(span, width, self._group))
+        packed = kernel.sample_positions(span, width, self._group)
+        positions = struct.unpack(f"<{len(packed) // 8}Q", packed)
         windows = b"".join([span[position : position + width] for position in positions])
         keys = kernel.window_keys(windows, width, width, self._geometry.seed)
         answers = [each.contains(keys) for each in self._filters]
