@@ -6,31 +6,30 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
-from indexer.rules import SILENT_FOLDERS, Rules, compile_patterns, decode, minified, readable, suffix
 from provenance.errors import InputError, ProvenanceError, StorageError
+
+if TYPE_CHECKING:
+    from indexer.rules import Rules
 
 STDIN = "-"
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """One text to be judged, in UTF-8, and the name it is shown under."""
 
     path: str
     utf8: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """A file that was asked about and cannot be judged."""
 
     path: str
     error: ProvenanceError
 
 
-@dataclass(slots=True)
 class Inputs:
     """The texts behind the paths of a command line, read one by one.
 
@@ -38,9 +37,11 @@ class Inputs:
     an index is built with, and is counted in ``skipped`` by reason.
     """
 
-    paths: Sequence[str]
-    exclude: Sequence[str] = ()
-    skipped: Counter[str] = field(default_factory=Counter)
+    def __init__(self, paths: Sequence[str], exclude: Sequence[str] = ()) -> None:
+        """Read ``paths``, or standard input where there are none; ``exclude`` are patterns for folders."""
+        self.paths = paths
+        self.exclude = exclude
+        self.skipped: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[Text | Failure]:
         """Yield every text, and every named path that cannot be read."""
@@ -51,11 +52,13 @@ class Inputs:
                 elif os.path.isdir(path):
                     yield from self._folder(path)
                 else:
-                    yield Text(readable(path), _decoded(path, _read(path)))
+                    yield Text(_readable(path), _decoded(path, _read(path)))
             except ProvenanceError as error:
-                yield Failure(readable(path), error)
+                yield Failure(_readable(path), error)
 
     def _folder(self, root: str) -> Iterator[Text]:
+        from indexer.rules import SILENT_FOLDERS, Rules, compile_patterns
+
         rules = Rules(exclude=tuple(self.exclude))
         excluded = compile_patterns(rules.exclude)
         stack = [""]
@@ -66,7 +69,7 @@ class Inputs:
                     entries = sorted(listing, key=lambda entry: entry.name)
             except OSError as error:
                 if not relative:
-                    raise StorageError(f"{readable(root)}: cannot be listed: {error.strerror}") from error
+                    raise StorageError(f"{_readable(root)}: cannot be listed: {error.strerror}") from error
                 self.skipped["unreadable"] += 1
                 continue
             below = []
@@ -88,12 +91,14 @@ class Inputs:
                     if utf8 is None:
                         self.skipped[reason] += 1
                     else:
-                        yield Text(readable(os.path.join(root, path)), utf8)
+                        yield Text(_readable(os.path.join(root, path)), utf8)
             stack.extend(reversed(below))
 
 
 def _file_in_folder(entry: os.DirEntry[str], rules: Rules, excluded: bool) -> tuple[bytes | None, str]:
     """Return the text of a file, or None and the rule that stopped it."""
+    from indexer.rules import decode, minified, suffix
+
     if entry.name.startswith("."):
         return None, "hidden"
     if excluded:
@@ -136,11 +141,23 @@ def _read(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
-        raise InputError(f"{readable(path)}: cannot be read: {error.strerror}") from error
+        raise InputError(f"{_readable(path)}: cannot be read: {error.strerror}") from error
 
 
 def _decoded(path: str, raw: bytes) -> bytes:
+    if raw.isascii() and b"\0" not in raw:
+        return raw  # as the rules say too, without their import
+    from indexer.rules import decode
+
     text = decode(raw)
     if text is None:
-        raise InputError(f"{readable(path)}: this is binary, not text ({len(raw)} bytes)")
+        raise InputError(f"{_readable(path)}: this is binary, not text ({len(raw)} bytes)")
     return text.utf8
+
+
+def _readable(path: str) -> str:
+    if path.isascii():
+        return path
+    from indexer.rules import readable
+
+    return readable(path)

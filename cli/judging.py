@@ -5,26 +5,19 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cli.inputs import Failure, Inputs, Text
-from cli.options import FailOn
-from cli.state import Format
+from cli.state import FailOn, Format
 from provenance.index import Index
 from provenance.records import Span
 from provenance.reports import contract
 
+if TYPE_CHECKING:
+    from provenance.checking import CheckResult
+    from provenance.tracing import TraceResult
 
-class Judgement(Protocol):
-    """What both answers have."""
-
-    @property
-    def verdict(self) -> str:
-        """Return the verdict's name."""
-        ...
-
-
-R = TypeVar("R", bound=Judgement)
+R = TypeVar("R", "CheckResult", "TraceResult")
 
 _REACHED = ("match", "possible_match")
 EXIT_FOUND = 1

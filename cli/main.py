@@ -45,16 +45,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str], state: State) -> int:
-    from typer import Abort, BadParameter, Exit
+    try:
+        return _dispatch(words, state)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if state.debug:
+            raise
+        return _explained(error, state)
+
+
+def _dispatch(words: list[str], state: State) -> int:
+    asked_by_shell = "_PROVENANCE_COMPLETE" in os.environ
+    if words[:1] == ["check"] and not asked_by_shell:
+        from cli.checks import answer, understood
+
+        question = understood(words[1:])
+        if question is not None:
+            state.debug, state.format = question.debug, question.format
+            return answer(
+                question.paths,
+                index=question.index,
+                min_chars=question.min_chars,
+                exclude=question.exclude,
+                format=question.format,
+                fail_on=question.fail_on,
+            )
+    from typer import Abort, Exit
     from typer.main import get_command
 
     from cli.verbs import app
-    from provenance.errors import ProvenanceError
 
-    usage_error = next(base for base in BadParameter.__mro__ if base.__name__ == "ClickException")
     try:
         group = get_command(app)
-        if "_PROVENANCE_COMPLETE" in os.environ:
+        if asked_by_shell:
             # A shell asks what could come next; typer answers and ends the process.
             group.main(words, prog_name="provenance")
         with group.make_context("provenance", words) as context:
@@ -64,21 +88,23 @@ def _run(words: list[str], state: State) -> int:
         return stop.exit_code
     except Abort:
         raise KeyboardInterrupt from None
-    except BrokenPipeError:
-        raise
-    except Exception as error:
-        if state.debug:
-            raise
-        if isinstance(error, usage_error):
-            return _usage(error, state)
-        if isinstance(error, ProvenanceError):
-            return _failed(error.kind, str(error), state)
-        if isinstance(error, OSError):
-            named = f"{error.filename}: " if error.filename else ""
-            return _failed("storage", f"{named}{error.strerror or error}", state)
-        if isinstance(error, MemoryError):
-            return _failed("memory", "out of memory; ask about smaller pieces", state)
-        return _failed("internal", f"unexpected {type(error).__name__}; --debug shows where", state)
+
+
+def _explained(error: Exception, state: State) -> int:
+    """Say in one line what went wrong, and return the exit code."""
+    from provenance.errors import ProvenanceError
+
+    if isinstance(error, ProvenanceError):
+        return _failed(error.kind, str(error), state)
+    # What typer raises for a wrong command line has had several homes; its name has stayed.
+    if any(base.__name__ == "ClickException" for base in type(error).__mro__):
+        return _usage(error, state)
+    if isinstance(error, OSError):
+        named = f"{error.filename}: " if error.filename else ""
+        return _failed("storage", f"{named}{error.strerror or error}", state)
+    if isinstance(error, MemoryError):
+        return _failed("memory", "out of memory; ask about smaller pieces", state)
+    return _failed("internal", f"unexpected {type(error).__name__}; --debug shows where", state)
 
 
 def _usage(error: BaseException, state: State) -> int:

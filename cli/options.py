@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from cli.state import STATE, Format
-from provenance.errors import ParameterError
+from cli.state import INDEX_VARIABLE, STATE, FailOn, Format, index_folder
 
-
-class FailOn(StrEnum):
-    """What exit code 1 stands for."""
-
-    match = "match"
-    any = "any"
-    never = "never"
+__all__ = [
+    "Debug",
+    "Exclude",
+    "ExcludeRepository",
+    "FailOn",
+    "FailOnOption",
+    "IndexPath",
+    "OutputFormat",
+    "Paths",
+    "index_folder",
+]
 
 
 def _remember_format(value: Format) -> Format:
@@ -31,7 +33,7 @@ def _remember_debug(value: bool) -> bool:
 
 IndexPath = Annotated[
     str | None,
-    typer.Option("--index", "-I", metavar="DIR", envvar="PROVENANCE_INDEX", help="Folder of the index."),
+    typer.Option("--index", "-I", metavar="DIR", envvar=INDEX_VARIABLE, help="Folder of the index."),
 ]
 OutputFormat = Annotated[
     Format,
@@ -60,10 +62,3 @@ ExcludeRepository = Annotated[
         "--exclude-repo", metavar="PATTERN", help="Leave out repositories, my own for example; repeatable; * matches."
     ),
 ]
-
-
-def index_folder(value: str | None) -> str:
-    """Return the folder of the index. Raises `ParameterError` where none was named."""
-    if not value:
-        raise ParameterError("no index is named; say --index DIR or set PROVENANCE_INDEX")
-    return value

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _OURS = ("errors.py", "records.py")
 _REMEDY = "pip uninstall provenance && pip install --force-reinstall --no-deps corpus-provenance"
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(NamedTuple):
     """What is wrong in one line; ``fatal`` when our own modules cannot be imported."""
 
     message: str

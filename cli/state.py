@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
 from enum import StrEnum
+
+INDEX_VARIABLE = "PROVENANCE_INDEX"
 
 
 class Format(StrEnum):
@@ -14,12 +16,23 @@ class Format(StrEnum):
     jsonl = "jsonl"
 
 
-@dataclass(slots=True)
+class FailOn(StrEnum):
+    """What exit code 1 stands for."""
+
+    match = "match"
+    any = "any"
+    never = "never"
+
+
 class State:
     """The options that decide how a failure is shown."""
 
-    debug: bool = False
-    format: Format = Format.human
+    # No dataclass here, nor elsewhere on the way to an answer of `check`: each costs a millisecond at start.
+
+    def __init__(self) -> None:
+        """Begin as a run without options."""
+        self.debug = False
+        self.format = Format.human
 
     @property
     def machine_readable(self) -> bool:
@@ -33,3 +46,13 @@ class State:
 
 
 STATE = State()
+
+
+def index_folder(value: str | None) -> str:
+    """Return the folder of the index. Raises `ParameterError` where none was named."""
+    folder = value or os.environ.get(INDEX_VARIABLE)
+    if not folder:
+        from provenance.errors import ParameterError
+
+        raise ParameterError(f"no index is named; say --index DIR or set {INDEX_VARIABLE}")
+    return folder

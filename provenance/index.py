@@ -19,8 +19,6 @@ from provenance.errors import IndexMissing, StorageError
 from provenance.manifest import NAME, Corpus, Manifest
 from provenance.parameters import Parameters
 from provenance.records import ContentRef, Source
-from provenance.removal import DOCUMENTS, KEYS, RemovedKeys, read_documents
-from provenance.segment import SegmentReader
 from provenance.storage import refusals_named
 
 if TYPE_CHECKING:
@@ -28,7 +26,9 @@ if TYPE_CHECKING:
 
     from provenance.membership.base import Geometry, MembershipFilter
     from provenance.membership.blocked import BlockedFilter
+    from provenance.removal import RemovedKeys
     from provenance.search.base import SearchEngine
+    from provenance.segment import SegmentReader
 
 T = TypeVar("T")
 
@@ -43,9 +43,6 @@ class Index:
         self._descriptor = descriptor
         self._lock = threading.RLock()
         self._opened: dict[str, Any] = {}
-        self.segments: tuple[SegmentReader, ...] = tuple(
-            SegmentReader(path / "segments" / entry.id, entry) for entry in manifest.segments
-        )
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Index:
@@ -113,6 +110,11 @@ class Index:
         return sum(entry.contents for entry in self.manifest.segments)
 
     @property
+    def segments(self) -> tuple[SegmentReader, ...]:
+        """Return the readers of the segments, in input order; what asks the filters alone never imports them."""
+        return self._once("segments", self._open_segments)
+
+    @property
     def filters(self) -> tuple[MembershipFilter, ...]:
         """Return the membership filters: one a layer, then the attached ones."""
         return self._once("filters", self._open_filters)
@@ -170,6 +172,8 @@ class Index:
         removed = self.manifest.removed
         if not removed.path or not removed.documents:
             return frozenset()
+        from provenance.removal import DOCUMENTS, read_documents
+
         return read_documents(self.path / removed.path / DOCUMENTS, removed.documents)
 
     def describe(self) -> dict[str, Any]:
@@ -210,7 +214,7 @@ class Index:
                 engine.close()
             for opened in (*self._opened.pop("filters", ()), *self._opened.pop("common_filters", ())):
                 opened.close()
-            for segment in self.segments:
+            for segment in self._opened.pop("segments", ()):
                 segment.close()
             descriptor, self._descriptor = self._descriptor, -1
             if descriptor >= 0:
@@ -228,6 +232,11 @@ class Index:
                     self._opened[name] = opener()
                 found = self._opened[name]
                 return found
+
+    def _open_segments(self) -> tuple[SegmentReader, ...]:
+        from provenance.segment import SegmentReader
+
+        return tuple(SegmentReader(self.path / "segments" / entry.id, entry) for entry in self.manifest.segments)
 
     def _open_filters(self) -> tuple[MembershipFilter, ...]:
         from provenance.membership import open_attached, open_layer
@@ -252,6 +261,8 @@ class Index:
         removed = self.manifest.removed
         if not removed.path or not removed.keys:
             return None
+        from provenance.removal import KEYS, RemovedKeys
+
         return RemovedKeys.load(self.path / removed.path / KEYS, removed.keys, self.geometry)
 
 

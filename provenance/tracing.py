@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from provenance.checking import CheckResult, check
-from provenance.errors import ParameterError
+from provenance.errors import MismatchError, ParameterError
 from provenance.index import Index
 from provenance.membership.commonness import Commonness
 from provenance.records import ContentRef, Source, Span, Verdict
@@ -100,12 +100,16 @@ def trace(
     ``exclude_repositories`` are shell patterns, ignoring case: what stands only there does not count.
 
     Raises:
-        ParameterError: a number is below zero.
+        ParameterError: a number is below zero. MismatchError: the index holds no texts.
         SearchError, CorruptFile, StorageError: a part of the index does not answer.
     """
     for name, value in (("min_chars", min_chars), ("sources_limit", sources_limit)):
         if value < 0:
             raise ParameterError(f"{name} is {value}: it must be 0 or more")
+    if not index.segments:
+        raise MismatchError(
+            "this index holds filters alone, no stored texts: check can be asked, trace needs an index of sources"
+        )
     checked = check(index, text, min_chars=min_chars)
     catalogue = _Catalogue(index, Filters(exclude_repositories=tuple(exclude_repositories)))
     findings = Findings((), True)

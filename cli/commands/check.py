@@ -6,24 +6,9 @@ from typing import Annotated
 
 import typer
 
-from cli.inputs import Inputs, Text
-from cli.judging import judge
-from cli.options import (
-    Debug,
-    Exclude,
-    FailOn,
-    FailOnOption,
-    IndexPath,
-    OutputFormat,
-    Paths,
-    index_folder,
-)
+from cli.options import Debug, Exclude, FailOn, FailOnOption, IndexPath, OutputFormat, Paths
 from cli.state import Format
-from cli.terminal import lines, plural, printable, styled
-from provenance.checking import CheckResult, check
-from provenance.index import Index
-from provenance.reports import contract
-from provenance.verdict import DEFAULT_MIN_CHARS, sentence
+from provenance.verdict import DEFAULT_MIN_CHARS
 
 
 def command(
@@ -47,33 +32,6 @@ def command(
 
         git diff | provenance check - --format json
     """
-    from cli.notices import notice_slow_kernel
+    from cli.checks import answer
 
-    with Index.open(index_folder(index)) as opened:
-        notice_slow_kernel()
-        return judge(
-            opened,
-            Inputs(paths or (), exclude or ()),
-            ask=lambda text: check(opened, text, min_chars=min_chars),
-            fields=contract.check_result,
-            show=_show,
-            spans=lambda result: result.spans,
-            format=format,
-            fail_on=fail_on,
-        )
-
-
-def _show(text: Text, result: CheckResult) -> None:
-    """Print one answer for people."""
-    styles = {"possible_match": ("bold", "yellow"), "no_match": ("bold", "green")}.get(result.verdict, ("bold",))
-    verdict = styled(result.verdict.replace("_", " "), *styles)
-    print(f"{styled(printable(text.path), 'bold')}: {verdict}: {sentence(result.verdict, floor=result.floor)}")
-    for span in result.spans:
-        size = plural(span.end - span.start, "character")
-        print(f"  {lines(span.start_line, span.end_line)}: {size}{', common' if span.common else ''}")
-    if result.spans:
-        print(
-            f"  {result.coverage:.0%} of the text; {result.hits:,} of {plural(result.windows, 'window')} hit, "
-            f"{result.expected_false_hits:.2g} expected by error of the filter; of unrelated snippets "
-            f"{result.coincidence_rate:.1%} hold such a run by coincidence"
-        )
+    return answer(paths or (), index=index, min_chars=min_chars, exclude=exclude or (), format=format, fail_on=fail_on)

@@ -12,7 +12,6 @@ import os
 import struct
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -265,6 +264,8 @@ def write_filter(
                 _write_at(descriptor, memoryview(body)[half * half_bytes : (half + 1) * half_bytes], offset)
             with counting:
                 inserted += len(held) // 8
+
+        from concurrent.futures import ThreadPoolExecutor  # queries never need it, and it is slow to import
 
         with ThreadPoolExecutor(max(1, workers)) as pool:
             for _ in pool.map(fill, range(0, regions, per_range)):

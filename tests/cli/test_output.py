@@ -8,7 +8,8 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -129,11 +130,20 @@ def test_the_index_may_come_from_the_environment(run: Run, demo_index: Path) -> 
     assert done.returncode == 0 and b"demo, revision r1" in done.stdout
 
 
-@pytest.mark.parametrize("verb", list(VERBS))
-def test_every_verb_explains_itself_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([verb, "--help"]) == 0
+def commands() -> Iterator[tuple[str, ...]]:
+    for verb in VERBS:
+        module = import_module(f"cli.commands.{verb}")
+        if hasattr(module, "app"):
+            yield from ((verb, each.name) for each in module.app.registered_commands)
+        else:
+            yield (verb,)
+
+
+@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
+def test_every_verb_explains_itself_with_an_example(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--help"]) == 0
     shown = capsys.readouterr().out
-    assert f"provenance {verb}" in shown.split("Usage:")[1]
+    assert f"provenance {' '.join(words)}" in shown.split("Usage:")[1]
     assert "Example" in shown and "--debug" in shown
 
 
