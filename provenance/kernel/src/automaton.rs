@@ -11,16 +11,27 @@ use crate::runs::Run;
 const ROOT: usize = 0;
 const NONE: u32 = u32::MAX;
 /// States with more edges than this get a table.
-const FEW: u32 = 16;
+const FEW: u16 = 16;
 
+#[derive(Clone, Copy)]
 struct State {
     /// Length of the longest string.
     length: u32,
     /// The state of the longest suffix that is in another class.
     link: u32,
-    /// First edge in the list; or, when `edges` is above `FEW`, number of the table.
-    head: u32,
-    edges: u32,
+    /// Where the first edge leads; most states have no other.
+    target: u32,
+    /// First of the other edges in the list; or, when `edges` is above `FEW`, number of the table of all.
+    more: u32,
+    edges: u16,
+    /// The byte of the first edge.
+    byte: u8,
+}
+
+impl State {
+    fn new(length: u32, link: u32) -> Self {
+        State { length, link, target: NONE, more: NONE, edges: 0, byte: 0 }
+    }
 }
 
 struct Edge {
@@ -39,10 +50,8 @@ struct Automaton {
 
 impl Automaton {
     fn new(query: &[u8]) -> Self {
-        let mut automaton =
-            Automaton { states: Vec::new(), edges: Vec::new(), tables: Vec::new(), prefixes: Vec::new() };
-        automaton.states.push(State { length: 0, link: NONE, head: NONE, edges: 0 });
-        automaton.prefixes.push(ROOT as u32);
+        let states = vec![State::new(0, NONE)];
+        let mut automaton = Automaton { states, edges: Vec::new(), tables: Vec::new(), prefixes: vec![ROOT as u32] };
         query.iter().for_each(|&byte| automaton.extend(byte));
         automaton
     }
@@ -50,8 +59,7 @@ impl Automaton {
     fn extend(&mut self, byte: u8) {
         let last = self.prefixes[self.prefixes.len() - 1];
         let whole = self.states.len() as u32;
-        let length = self.states[last as usize].length + 1;
-        self.states.push(State { length, link: ROOT as u32, head: NONE, edges: 0 });
+        self.states.push(State::new(self.states[last as usize].length + 1, ROOT as u32));
         self.prefixes.push(whole);
         let mut from = last;
         while from != NONE {
@@ -79,16 +87,19 @@ impl Automaton {
     /// Returns a new state for the strings of `state` up to `length`, with the same edges.
     fn split(&mut self, state: usize, length: u32) -> u32 {
         let split = self.states.len();
-        let State { link, mut head, edges, .. } = self.states[state];
-        if edges > FEW {
-            self.tables.push(self.tables[head as usize]);
-            self.states.push(State { length, link, head: self.tables.len() as u32 - 1, edges });
+        let old = self.states[state];
+        self.states.push(State { length, ..old });
+        if old.edges > FEW {
+            self.tables.push(self.tables[old.more as usize]);
+            self.states[split].more = self.tables.len() as u32 - 1;
         } else {
-            self.states.push(State { length, link, head: NONE, edges: 0 });
-            while head != NONE {
-                let Edge { byte, target, next } = self.edges[head as usize];
-                self.set(split, byte, target);
-                head = next;
+            self.states[split].more = NONE;
+            let mut more = old.more;
+            while more != NONE {
+                let Edge { byte, target, next } = self.edges[more as usize];
+                self.edges.push(Edge { byte, target, next: self.states[split].more });
+                self.states[split].more = self.edges.len() as u32 - 1;
+                more = next;
             }
         }
         self.states[state].link = split as u32;
@@ -97,50 +108,60 @@ impl Automaton {
 
     #[inline]
     fn target(&self, state: usize, byte: u8) -> u32 {
-        let State { mut head, edges, .. } = self.states[state];
+        let State { target, mut more, edges, byte: first, .. } = self.states[state];
         if edges > FEW {
-            return self.tables[head as usize][usize::from(byte)];
+            return self.tables[more as usize][usize::from(byte)];
         }
-        while head != NONE {
-            let edge = &self.edges[head as usize];
+        if byte == first {
+            return target; // NONE where there is no edge
+        }
+        while more != NONE {
+            let edge = &self.edges[more as usize];
             if edge.byte == byte {
                 return edge.target;
             }
-            head = edge.next;
+            more = edge.next;
         }
         NONE
     }
 
     fn set(&mut self, state: usize, byte: u8, target: u32) {
-        let State { mut head, edges, .. } = self.states[state];
-        if edges > FEW {
-            self.tables[head as usize][usize::from(byte)] = target;
+        let here = &mut self.states[state];
+        if here.edges > FEW {
+            self.tables[here.more as usize][usize::from(byte)] = target;
             return;
         }
-        while head != NONE {
-            let edge = &mut self.edges[head as usize];
+        if here.edges == 0 || byte == here.byte {
+            (here.byte, here.target) = (byte, target);
+            here.edges = here.edges.max(1);
+            return;
+        }
+        let mut more = here.more;
+        while more != NONE {
+            let edge = &mut self.edges[more as usize];
             if edge.byte == byte {
                 edge.target = target;
                 return;
             }
-            head = edge.next;
+            more = edge.next;
         }
-        if edges == FEW {
-            let mut table = [NONE; 256];
-            let mut head = self.states[state].head;
-            while head != NONE {
-                let edge = &self.edges[head as usize];
-                table[usize::from(edge.byte)] = edge.target;
-                head = edge.next;
-            }
-            table[usize::from(byte)] = target;
-            self.states[state].head = self.tables.len() as u32;
-            self.tables.push(table);
-        } else {
-            self.edges.push(Edge { byte, target, next: self.states[state].head });
-            self.states[state].head = self.edges.len() as u32 - 1;
+        here.edges += 1;
+        if here.edges <= FEW {
+            self.edges.push(Edge { byte, target, next: here.more });
+            here.more = self.edges.len() as u32 - 1;
+            return;
         }
-        self.states[state].edges += 1;
+        let mut table = [NONE; 256];
+        table[usize::from(here.byte)] = here.target;
+        table[usize::from(byte)] = target;
+        let mut more = here.more;
+        while more != NONE {
+            let edge = &self.edges[more as usize];
+            table[usize::from(edge.byte)] = edge.target;
+            more = edge.next;
+        }
+        here.more = self.tables.len() as u32;
+        self.tables.push(table);
     }
 }
 

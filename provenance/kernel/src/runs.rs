@@ -47,7 +47,7 @@ fn by_anchors(query: &[u8], document: &[u8], minimum: usize) -> Option<Vec<Run>>
             work = work.checked_sub(1)?;
             next = anchors.after(number);
             let place = number * step;
-            if query[at..at + gram] != document[place..place + gram] {
+            if word(query, at) != word(document, place) || query[at..at + gram] != document[place..place + gram] {
                 continue;
             }
             let diagonal = at + document.len() - place;
@@ -100,7 +100,8 @@ struct Anchors {
 impl Anchors {
     fn new(document: &[u8], gram: usize, step: usize) -> Self {
         let count = (document.len() - gram) / step + 1;
-        let bits = (count * 2).next_power_of_two().trailing_zeros();
+        // Mostly empty, so that a stranger is seldom looked at twice.
+        let bits = (count * 8).next_power_of_two().trailing_zeros();
         let mut anchors = Anchors { gram, shift: 64 - bits, first: vec![NONE; 1 << bits], after: vec![NONE; count] };
         // From the back, so that chains ascend.
         for number in (0..count).rev() {
