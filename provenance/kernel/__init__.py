@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from provenance.kernel._native import Buffer as Buffer
 
 __all__ = [
+    "GramCollector",
     "KeyCollector",
     "chains",
     "common_runs",
@@ -25,6 +26,7 @@ __all__ = [
     "count_ones",
     "find_all",
     "hits",
+    "holding",
     "insert_sorted",
     "name",
     "normalise",
@@ -63,6 +65,7 @@ def _choose() -> ModuleType:
 
 if TYPE_CHECKING:
     from provenance.kernel._native import (
+        GramCollector,
         KeyCollector,
         chains,
         common_runs,
@@ -70,6 +73,7 @@ if TYPE_CHECKING:
         count_ones,
         find_all,
         hits,
+        holding,
         insert_sorted,
         isa,
         normalise,
@@ -89,6 +93,7 @@ if TYPE_CHECKING:
     )
 else:
     _kernel = _choose()
+    GramCollector = _kernel.GramCollector
     KeyCollector = _kernel.KeyCollector
     chains = _kernel.chains
     common_runs = _kernel.common_runs
@@ -96,6 +101,7 @@ else:
     count_ones = _kernel.count_ones
     find_all = _kernel.find_all
     hits = _kernel.hits
+    holding = _kernel.holding
     insert_sorted = _kernel.insert_sorted
     isa = _kernel.isa
     normalise = _kernel.normalise

@@ -163,3 +163,21 @@ def find_all(haystack: Buffer, needle: Buffer, *, fold_case: bool = False, limit
 
     At most ``limit`` of them (0: all). An empty needle raises ValueError.
     """
+
+class GramCollector:
+    """Gathers which three bytes stand where in the texts of one segment (ARCHITECTURE.md, Gram file), in memory."""
+
+    def __init__(self) -> None:
+        """Begin with no text."""
+    def add(self, text: Buffer) -> None:
+        """Normalise the next source text and gather its grams."""
+    def finish(self) -> bytes:
+        """Return the gram file; texts count from 0 in the order they came."""
+
+def holding(grams: Buffer, part: Buffer, after: int, limit: int, *, fold_case: bool = False) -> tuple[bytes, bool]:
+    """Return the texts of a gram file that may hold ``part`` when normalised, and whether these are all.
+
+    ``part`` is normalised. Texts are little-endian u32, ascending, those behind ``after`` only (-1: from the first),
+    at most ``limit``. No text that holds ``part`` is missing. ``fold_case`` folds ASCII letters and takes any other
+    character for any. Raises ValueError for a buffer that is no gram file.
+    """

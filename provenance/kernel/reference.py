@@ -3,7 +3,8 @@
 Each function is documented in ``_native.pyi``; the rules and formats are in ARCHITECTURE.md.
 This module holds text, windows and `KeyCollector`, and gathers the rest:
 `provenance.kernel.reference_filters` and `provenance.kernel.reference_portrait` (membership),
-`provenance.kernel.reference_search` (byte search).
+`provenance.kernel.reference_search` (byte search),
+`provenance.kernel.reference_grams` (which texts may hold a string).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from provenance.kernel.reference_filters import (
     pybloom_insert,
     random_read_limit,
 )
+from provenance.kernel.reference_grams import GramLists, holding
 from provenance.kernel.reference_portrait import (
     count_ones,
     portrait_chains,
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from provenance.kernel._native import Buffer
 
 __all__ = [
+    "GramCollector",
     "KeyCollector",
     "chains",
     "common_runs",
@@ -57,6 +60,7 @@ __all__ = [
     "count_ones",
     "find_all",
     "hits",
+    "holding",
     "insert_sorted",
     "isa",
     "normalise",
@@ -241,6 +245,22 @@ class KeyCollector:
         keys = np.unique(keys_of(text, starts, starts + self._width, self._seed))
         self._sample_keys.append(keys)
         self._sample_repositories.append(np.full(len(keys), repository, dtype=np.uint64))
+
+
+class GramCollector:
+    """Gathers which three bytes stand where in the texts of one segment, in memory."""
+
+    def __init__(self) -> None:
+        """Begin with no text."""
+        self._lists = GramLists()
+
+    def add(self, text: Buffer) -> None:
+        """Normalise the next source text and gather its grams."""
+        self._lists.add(normalise(text))
+
+    def finish(self) -> bytes:
+        """Return the gram file."""
+        return self._lists.finish()
 
 
 @cache

@@ -7,7 +7,7 @@ use crate::collect::Collector;
 use crate::filter::{self, Filter};
 use crate::pybloom::Pybloom;
 use crate::windows::Windows;
-use crate::{Bad, Checked, at_least, find, runs, samples, sorting};
+use crate::{Bad, Checked, at_least, find, grams, runs, samples, sorting};
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::prelude::*;
@@ -146,11 +146,32 @@ impl KeyCollector {
     }
 }
 
+#[pyclass]
+struct GramCollector(grams::Collector);
+
+#[pymethods]
+impl GramCollector {
+    #[new]
+    fn new() -> Self {
+        GramCollector(grams::Collector::default())
+    }
+
+    fn add(&mut self, py: Python<'_>, text: View) {
+        py.detach(|| self.0.add(text.bytes()));
+    }
+
+    fn finish<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &py.detach(|| self.0.finish())?))
+    }
+}
+
 /// The compiled kernel; see `_native.pyi`.
 #[pymodule]
 mod _native {
     use super::*;
 
+    #[pymodule_export]
+    use super::GramCollector;
     #[pymodule_export]
     use super::KeyCollector;
     #[pymodule_export]
@@ -379,5 +400,21 @@ mod _native {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let offsets = py.detach(|| find::find_all(haystack.bytes(), needle.bytes(), fold_case, limit))?;
         bytes_of(py, &offsets)
+    }
+
+    #[pyfunction]
+    #[pyo3(signature = (grams, part, after, limit, *, fold_case = false))]
+    fn holding<'py>(
+        py: Python<'py>,
+        grams: View,
+        part: View,
+        after: i64,
+        limit: i64,
+        fold_case: bool,
+    ) -> PyResult<(Bound<'py, PyBytes>, bool)> {
+        let (contents, complete) =
+            py.detach(|| crate::grams::holding(grams.bytes(), part.bytes(), after, limit, fold_case))?;
+        let contents: Vec<u8> = contents.iter().flat_map(|number| number.to_le_bytes()).collect();
+        Ok((PyBytes::new(py, &contents), complete))
     }
 }

@@ -1,0 +1,181 @@
+"""Grams of the reference kernel: three bytes of normalised text, by cells (ARCHITECTURE.md, Gram file)."""
+
+from __future__ import annotations
+
+import struct
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xxhash
+
+from provenance.kernel.reference_arrays import I64, Bytes8, require_at_least, u8
+
+if TYPE_CHECKING:
+    from provenance.kernel._native import Buffer
+
+CELL = 8192
+REACH = 256
+_HEADER = struct.Struct("<8s6IQ16xQ")
+_MAGIC = b"PROVGRM\x01"
+_EXAMINED = 1024
+_LISTS = 64
+_Lists = list[Bytes8]
+
+
+class GramLists:
+    """Gathers the grams of normalised texts."""
+
+    def __init__(self) -> None:
+        """Begin with no text."""
+        self._starts = [0]
+        self._cells: dict[int, list[int]] = {}
+
+    def add(self, normalised: bytes) -> None:
+        """Gather the grams of the next text."""
+        cell, at = self._starts[-1], 0
+        while len(normalised) >= at + 3 and (at == 0 or len(normalised) > at + REACH):
+            for gram in np.unique(_grams(u8(normalised)[at : at + CELL + REACH])).tolist():
+                self._cells.setdefault(gram, []).append(cell)
+            cell += 1
+            at += CELL
+        self._starts.append(cell)
+
+    def finish(self) -> bytes:
+        """Return the file."""
+        cells = self._starts[-1]
+        grams = sorted(self._cells)
+        offsets, lists = [0], bytearray()
+        for gram in grams:
+            found = np.array(self._cells[gram], dtype=np.int64)
+            encoded = _gaps(found)
+            if len(encoded) >= (cells + 7) // 8:
+                encoded = np.packbits(np.isin(np.arange(cells), found), bitorder="little").tobytes()
+            lists += encoded
+            if len(lists) >= 1 << 32:
+                raise ValueError("the lists of grams take more than 4 GiB; make segments smaller")
+            offsets.append(len(lists))
+        tables = b"".join(np.array(table, dtype="<u4").tobytes() for table in (self._starts, grams, offsets))
+        header = _HEADER.pack(
+            _MAGIC, 1, CELL, REACH, len(self._starts) - 1, cells, len(grams), len(lists), xxhash.xxh3_64_intdigest(tables)
+        )
+        return header + tables + bytes(lists)
+
+
+def holding(
+    grams: Buffer, part: Buffer, after: int, limit: int, *, fold_case: bool = False
+) -> tuple[bytes, bool]:
+    """Return the contents behind ``after`` that may hold ``part``, and whether there are no more."""
+    require_at_least(0, limit=limit)
+    require_at_least(-1, after=after)
+    file = _File(u8(grams))
+    wanted: list[_Lists] = []
+    examined = bytes(part)[:_EXAMINED]
+    for at in range(len(examined) - 2):
+        variants = _variants(examined[at : at + 3], fold_case)
+        lists = [file.list(gram) for gram in variants]
+        if variants and not _size(lists):
+            return b"", True
+        wanted.append(lists)
+    if len(wanted) > REACH - 2:
+        rarest = min((at for at in range(len(wanted)) if wanted[at]), key=lambda at: _size(wanted[at]), default=0)
+        start = min(max(0, rarest - (REACH // 2 - 1)), len(wanted) - (REACH - 2))
+        wanted = wanted[start : start + REACH - 2]
+    wanted = [lists for lists in wanted if lists]
+    contents = len(file.starts) - 1
+    if wanted:
+        cells = file.common_cells(wanted)
+        found = np.unique(np.searchsorted(file.starts, cells, side="right") - 1)
+        found = found[(found > after) & (found < contents)]
+    else:
+        found = np.arange(after + 1, contents)
+    return found[:limit].astype("<u4").tobytes(), len(found) <= limit
+
+
+class _File:
+    def __init__(self, file: Bytes8) -> None:
+        if len(file) < _HEADER.size or file[:8].tobytes() != _MAGIC:
+            raise ValueError("not a file of grams, or truncated")
+        _, version, cell, reach, contents, self.cells, grams, _, _ = _HEADER.unpack(file[: _HEADER.size].tobytes())
+        if (version, cell, reach) != (1, CELL, REACH):
+            raise ValueError("a file of grams with other cells")
+        end = _HEADER.size + (contents + 1 + grams + grams + 1) * 4
+        if len(file) < end:
+            raise ValueError("not a file of grams, or truncated")
+        tables = file[_HEADER.size : end].view("<u4").astype(np.int64)
+        self.starts, self._grams, self._offsets = np.split(tables, [contents + 1, contents + 1 + grams])
+        self._lists = file[end:]
+
+    def list(self, gram: int) -> Bytes8:
+        """Return the list of a gram, empty where no text holds it."""
+        at = int(np.searchsorted(self._grams, gram))
+        if at == len(self._grams) or self._grams[at] != gram:
+            return self._lists[:0]
+        start, end = self._offsets[at], self._offsets[at + 1]
+        if not start <= end <= len(self._lists):
+            raise ValueError("a file of grams whose offsets are out of order")
+        return self._lists[start:end]
+
+    def common_cells(self, wanted: list[_Lists]) -> I64:
+        """Return the cells in which every one of the alternatives has a gram."""
+        common = np.ones(self.cells, dtype=bool)
+        for lists in sorted(wanted, key=_size)[:_LISTS]:
+            marked = np.zeros(self.cells, dtype=bool)
+            for encoded in lists:
+                if len(encoded) == (self.cells + 7) // 8:
+                    marked |= np.unpackbits(encoded, count=self.cells, bitorder="little").astype(bool)
+                else:
+                    cells = _ungapped(encoded)
+                    marked[cells[cells < self.cells]] = True
+            common &= marked
+        return np.flatnonzero(common)
+
+
+def _grams(text: Bytes8) -> I64:
+    wide = text.astype(np.int64)
+    return (wide[:-2] << 16) | (wide[1:-1] << 8) | wide[2:]
+
+
+def _size(lists: _Lists) -> int:
+    return sum(map(len, lists))
+
+
+def _variants(three: bytes, fold_case: bool) -> list[int]:
+    """Return the grams that a text may have in place of three bytes; none where case folds beyond ASCII."""
+    if not fold_case:
+        return [int.from_bytes(three, "big")]
+    if not three.isascii():
+        return []
+    either = ({*bytes([byte]).lower(), *bytes([byte]).upper()} for byte in three)
+    return [int.from_bytes(bytes(each), "big") for each in product(*either)]
+
+
+def _gaps(cells: I64) -> bytes:
+    """Return the gaps between cells in groups of three bits, lowest first, a fourth bit where more follow."""
+    nibbles = []
+    following = 0
+    for cell in cells.tolist():
+        gap, following = cell - following, cell + 1
+        while gap > 7:
+            nibbles.append(gap & 7 | 8)
+            gap >>= 3
+        nibbles.append(gap)
+    if len(nibbles) % 2:
+        nibbles.append(15)
+    return bytes(low | high << 4 for low, high in zip(nibbles[::2], nibbles[1::2], strict=True))
+
+
+def _ungapped(encoded: Bytes8) -> I64:
+    cells = []
+    following = gap = shift = 0
+    for byte in encoded.tolist():
+        for nibble in (byte & 15, byte >> 4):
+            gap |= (nibble & 7) << shift
+            if nibble & 8:
+                shift += 3
+            else:
+                following += gap
+                cells.append(following)
+                following += 1
+                gap = shift = 0
+    return np.array(cells, dtype=np.int64)
