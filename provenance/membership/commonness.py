@@ -11,7 +11,7 @@ sample and the start of the next (or an end of the span) there is never an uncom
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from provenance import kernel
@@ -19,6 +19,8 @@ from provenance import kernel
 if TYPE_CHECKING:
     from provenance.index import Index
     from provenance.membership.blocked import BlockedFilter
+
+_BLOCK = 1 << 16
 
 
 class Commonness:
@@ -43,26 +45,37 @@ class Commonness:
         A span shorter than ``width + group - 1`` bytes holds no whole group; the sample of what it has stands for it.
         One that is shorter than a window is not common: nobody knows.
         """
+        width, known_until = self._geometry.width, 0
+        seen = rare = False
         with memoryview(normalised) as view, view[start:end] as span:
-            samples = self._samples(span)
-            if not samples:
-                return False
-            known_until, rare = 0, False
-            for position, common in samples:
+            for position, common in self._samples(span):
+                if (rare or not common) and position - known_until >= self._stretch:
+                    return False
+                seen = True
                 if common:
-                    if rare and position - known_until >= self._stretch:
-                        return False
-                    known_until, rare = position + self._geometry.width, False
+                    known_until, rare = position + width, False
                 else:
                     rare = True
-            return not (rare and len(span) - known_until >= min(self._stretch, len(span)))
+        return seen and not (rare and end - start - known_until >= min(self._stretch, end - start))
 
-    def _samples(self, span: memoryview) -> list[tuple[int, bool]]:
-        """Return the sampled positions of a text, ascending, and whether each sample is common."""
+    def _samples(self, span: memoryview) -> Iterator[tuple[int, bool]]:
+        """Yield the sampled positions of a text, ascending, and whether each sample is common.
+
+        The text is read in blocks that share a group less one window, so that every group is whole in one of them.
+        Where all of a block is common, the samples between its first and its last are left out.
+        """
         width = self._geometry.width
-        packed = kernel.sample_positions(span, width, self._group)
-        positions = struct.unpack(f"<{len(packed) // 8}Q", packed)
-        windows = b"".join([span[position : position + width] for position in positions])
-        keys = kernel.window_keys(windows, width, width, self._geometry.seed)
-        answers = [each.contains(keys) for each in self._filters]
-        return [(position, any(held)) for position, *held in zip(positions, *answers, strict=True)]
+        operands = [each.operand for each in self._filters]
+        last = -1
+        for low in range(0, max(1, len(span) - width - self._group + 2), _BLOCK):
+            with span[low : low + _BLOCK + width + self._group - 2] as block:
+                packed = kernel.sample_positions(block, width, self._group)
+                bits = kernel.hits(operands, block, width, self._geometry.seed)
+                windows = len(block) - width + 1
+            positions = struct.unpack(f"<{len(packed) // 8}Q", packed)
+            if windows > 0 and int.from_bytes(bits, "little") == (1 << windows) - 1:
+                positions = positions[:: max(1, len(positions) - 1)]
+            for position in positions:
+                if low + position > last:
+                    last = low + position
+                    yield last, bits[position >> 3] >> (position & 7) & 1 == 1

@@ -89,6 +89,27 @@ def test_several_filters_know_together(make_filter: MakeFilter, geometry: Geomet
     assert common.is_common(first, 0, 200) and common.is_common(second, 0, 200)
 
 
+def test_long_texts_are_judged_as_short_ones_are(make_filter: MakeFilter, geometry: Geometry) -> None:
+    """Blocks of 64 KiB are read at a time; a rare stretch is noticed wherever it stands, and none is made up."""
+    known, rare = letters(200_000, 1), letters(200, 2)
+    common = common_of(make_filter, [known], geometry)
+    assert common.is_common(known, 0, len(known))
+    for where in (65_536 - 250, 65_536 - 100, 65_536, 65_537, 131_072 + 40, 199_900):
+        mixed = known[:where] + rare + known[where:]
+        assert not common.is_common(mixed, 0, len(mixed))
+        short = known[:where] + rare[:12] + known[where:]
+        assert common.is_common(short, 0, len(short))
+
+
+@pytest.mark.parametrize("pattern", [b"a", b"ab", b"=-=-  \n"])
+def test_repetition_samples_every_period_and_costs_no_more(
+    pattern: bytes, make_filter: MakeFilter, geometry: Geometry
+) -> None:
+    text = (pattern * 300_000)[:300_000]
+    assert common_of(make_filter, [text[:4000]], geometry).is_common(text, 0, len(text))
+    assert not common_of(make_filter, [letters(4000, 1)], geometry).is_common(text, 0, len(text))
+
+
 @pytest.fixture(scope="module")
 def corpus() -> dict[str, list[bytes]]:
     """Normalised Python files of the standard library by module, then what is installed by package; 12 MB at most."""
