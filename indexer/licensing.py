@@ -135,6 +135,29 @@ _SPOKEN = {
     }.items()
     for spoken in names
 }  # fmt: skip
+# Where a licence's text stands on the web, without scheme, "www." and a last suffix.
+_ADDRESSES = {
+    address: expression
+    for expression, addresses in {
+        "Apache-2.0": ("apache.org/licenses/license-2.0", "opensource.org/licenses/apache-2.0"),
+        "BSD-2-Clause": ("opensource.org/licenses/bsd-2-clause", "opensource.org/licenses/bsd-license"),
+        "BSD-3-Clause": (
+            "opensource.org/licenses/bsd-3-clause", "eclipse.org/org/documents/edl-v10", "asm.ow2.io/license",
+        ),
+        "CC0-1.0": ("creativecommons.org/publicdomain/zero/1.0", "creativecommons.org/publicdomain/zero/1.0/legalcode"),
+        "EPL-1.0": ("eclipse.org/legal/epl-v10", "opensource.org/licenses/eclipse-1.0"),
+        "EPL-2.0": ("eclipse.org/legal/epl-2.0", "eclipse.org/legal/epl-v20", "opensource.org/licenses/epl-2.0"),
+        "GPL-2.0-only": ("gnu.org/licenses/old-licenses/gpl-2.0", "opensource.org/licenses/gpl-2.0"),
+        "GPL-3.0-only": ("gnu.org/licenses/gpl-3.0", "opensource.org/licenses/gpl-3.0"),
+        "ISC": ("opensource.org/licenses/isc",),
+        "LGPL-2.1-only": ("gnu.org/licenses/old-licenses/lgpl-2.1", "opensource.org/licenses/lgpl-2.1"),
+        "LGPL-3.0-only": ("gnu.org/licenses/lgpl-3.0", "opensource.org/licenses/lgpl-3.0"),
+        "MIT": ("opensource.org/licenses/mit", "opensource.org/licenses/mit-license", "opensource.org/license/mit"),
+        "MPL-2.0": ("mozilla.org/mpl/2.0", "mozilla.org/en-us/mpl/2.0", "opensource.org/licenses/mpl-2.0"),
+    }.items()
+    for address in addresses
+}  # fmt: skip
+_WEB = re.compile(r"\Ahttps?://(?:www\.)?(\S+?)(?:\.(?:html|txt|php|htm))?/?\Z", re.I)
 _NOTHING = frozenset(
     ("", "unknown", "n a", "na", "none", "null", "other", "tbd", "proprietary or other", "see license", "dual license")
 )
@@ -167,6 +190,10 @@ def canonical(said: str) -> Licence:
     parsed = _parsed(text)
     if parsed is not None:
         return parsed
+    address = _WEB.match(text)
+    if address is not None:
+        known = _ADDRESSES.get(address[1].lower())
+        return Licence(known) if known is not None else Licence(NOASSERTION, text[:_MAX_NAME_CHARS])
     spoken = _SPOKEN.get(folded) or _SPOKEN.get(folded.removeprefix("the ").removesuffix(" license"))
     if spoken is not None:
         return Licence(spoken)
@@ -176,7 +203,7 @@ def canonical(said: str) -> Licence:
             parts = [canonical(name) for name in names]
             if all(part.unknown is None and part.expression != NOASSERTION for part in parts):
                 return Licence(_joined(" OR ", (part.expression for part in parts)))
-        if len(text) <= _MAX_NAME_CHARS and "://" not in text:
+        if len(text) <= _MAX_NAME_CHARS:
             return Licence(reference(text), text)
     return Licence(NOASSERTION, text[:_MAX_NAME_CHARS])
 

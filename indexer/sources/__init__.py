@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from indexer.sources.base import DocumentSource, SourceOptions
 from provenance.errors import CorpusError, ParameterError
 
-FORMATS = ("directory", "git", "jsonl", "parquet")
+FORMATS = ("directory", "git", "archive", "jsonl", "parquet")
 """What ``format`` can force."""
-_BESIDE_TABLES = (
-    "readme",
-    "license",
-    "licence",
-    "dataset_infos",
-    "dataset_info",
-    "gitattributes",
-    "_success",
-    "state.json",
-)
+_BESIDE = ("readme", "license", "licence", "dataset_info", "gitattributes", "_success", "state.json")
+"""What describes a folder of tables or archives, as names begin."""
 
 
 def open_source(location: str, options: SourceOptions | None = None) -> DocumentSource:
@@ -26,7 +19,7 @@ def open_source(location: str, options: SourceOptions | None = None) -> Document
 
     In this order: the format that the options force; ``git:PATH`` or ``git:PATH@REVISION``; an address with ``://``
     (tables behind fsspec); a bare repository, or a folder with ``.git`` if a revision is given; ``PATH@REVISION``; a
-    table by its suffix; a folder of nothing but tables and their descriptions; any other folder or file as it is.
+    table or archive by its suffix; a folder of nothing but tables, or but archives; any other folder or file as it is.
     Raises `CorpusError` if nothing is there.
     """
     options = options or SourceOptions()
@@ -38,6 +31,8 @@ def open_source(location: str, options: SourceOptions | None = None) -> Document
         return _directory(location, options)
     from indexer.sources.files import is_remote
 
+    if options.format == "archive" or is_remote(location) and _is_archive(location):
+        return _archives(location, options)
     if options.format in ("jsonl", "parquet") or is_remote(location):
         return _rows(location, options)
     from indexer.sources.git import is_repository
@@ -50,10 +45,12 @@ def open_source(location: str, options: SourceOptions | None = None) -> Document
     if os.path.isdir(location):
         if is_repository(location) or options.revision is not None and os.path.exists(os.path.join(location, ".git")):
             return _git(location, options)
-        return _rows(location, options) if _only_tables(location) else _directory(location, options)
-    from indexer.sources.rows import SUFFIXES
-
-    return _rows(location, options) if location.lower().endswith(SUFFIXES) else _directory(location, options)
+        if _only(location, _is_table):
+            return _rows(location, options)
+        return _archives(location, options) if _only(location, _is_archive) else _directory(location, options)
+    if _is_archive(location):
+        return _archives(location, options)
+    return _rows(location, options) if _is_table(location) else _directory(location, options)
 
 
 def _git(location: str, options: SourceOptions) -> DocumentSource:
@@ -77,17 +74,33 @@ def _rows(location: str, options: SourceOptions) -> DocumentSource:
     return RowsSource(location, options)
 
 
-def _only_tables(folder: str) -> bool:
-    """Return whether the first thousand files of a folder are tables and what describes them."""
+def _archives(location: str, options: SourceOptions) -> DocumentSource:
+    from indexer.sources.archives import ArchivesSource
+
+    return ArchivesSource(location, options)
+
+
+def _is_table(name: str) -> bool:
     from indexer.sources.rows import SUFFIXES
 
-    tables = 0
-    for count, name in enumerate(name for _, _, names in os.walk(folder) for name in names):
+    return name.lower().endswith(SUFFIXES)
+
+
+def _is_archive(name: str) -> bool:
+    from indexer.sources.archives import SUFFIXES
+
+    return name.lower().endswith(SUFFIXES)
+
+
+def _only(folder: str, wanted: Callable[[str], bool]) -> bool:
+    """Return whether the first thousand files of a folder are wanted ones and what describes them."""
+    found = 0
+    names = (name for _, _, names in os.walk(folder) for name in names)
+    for count, name in enumerate(names):
         if count == 1000:
             break
-        lower = name.lower()
-        if lower.endswith(SUFFIXES):
-            tables += 1
-        elif not lower.lstrip(".").startswith(_BESIDE_TABLES):
+        if wanted(name):
+            found += 1
+        elif not name.lower().lstrip(".").startswith(_BESIDE) and not name.lower().endswith(".pom"):
             return False
-    return tables > 0
+    return found > 0

@@ -34,11 +34,13 @@ class Unit:
 
     ``weight`` is its size in input bytes as far as known beforehand; ``payload`` is picklable and
     belongs to the source; ``stamp`` changes whenever what will be read changes (sizes, times, revision).
+    ``repositories`` are all that its documents can name, or None if that is not known before reading.
     """
 
     weight: int
     payload: Any
     stamp: str
+    repositories: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,10 @@ from indexer.rules import SILENT_FOLDERS, compile_patterns, readable, suffix
 from indexer.sources.base import UNIT_BYTES, UNIT_ENTRIES, Item, Remark, SourceOptions, Unit
 from indexer.sources.intake import Intake, Origin
 from indexer.sources.nearest import licence_in_folder
-from indexer.sources.python_install import Distributions, is_site_packages, standard_library
+from indexer.sources.python_install import Distributions, is_installer_note, is_site_packages, standard_library
 from indexer.sources.repositories import work_tree_origin
 from provenance.errors import CorpusError
-from provenance.records import NOASSERTION, LicenseScope, Skipped
+from provenance.records import NOASSERTION, Skipped
 
 
 class Run(NamedTuple):
@@ -90,7 +90,8 @@ class Packer:
         """Return what was added since the last cut as a unit."""
         for run in self.runs:
             self._stamp.update(repr(run.origin).encode("utf-8", "surrogatepass"))
-        unit = Unit(self.weight, (tuple(self.runs), tuple(self.skipped)), self._stamp.hexdigest())
+        repositories = frozenset(run.origin.repository for run in self.runs)
+        unit = Unit(self.weight, (tuple(self.runs), tuple(self.skipped)), self._stamp.hexdigest(), repositories)
         self.runs, self.skipped, self.weight, self.entries = [], [], 0, 0
         self._stamp = xxhash.xxh3_128()
         return unit
@@ -212,11 +213,9 @@ class DirectorySource:
             library = standard_library(frame.folder, names)
             if library is not None and self._options.repository is None:
                 frame.origin, frame.prefix, frame.top = library, "Lib/", True
-        if frame.origin.license_origin != "record" or not frame.top:
-            found_licence = licence_in_folder(frame.folder, names)
-            if found_licence is not None:
-                scope: LicenseScope = "repository" if frame.top else "directory"
-                frame.origin = frame.origin.under(found_licence.expression, scope, found_licence.copyrights)
+        found_licence = licence_in_folder(frame.folder, names)
+        if found_licence is not None:
+            frame.origin = found_licence.applied(frame.origin, top=frame.top)
         if self._options.rules.follow_ignore_files and ".gitignore" in names:
             raw = read_file(f"{frame.folder}/.gitignore", 1 << 20)
             if isinstance(raw, bytes):
@@ -267,7 +266,7 @@ class DirectorySource:
         if frame.distributions is not None:
             owned = frame.distributions.owner(frame.site_prefix + name)
             if owned is not None:
-                if frame.distributions.is_metadata(frame.site_prefix + name):
+                if is_installer_note(frame.site_prefix + name):
                     packer.skip(Skipped(readable(relative), "package metadata", "", size))
                     return None
                 origin, prefix = self._nearer(owned, frame), frame.site_prefix

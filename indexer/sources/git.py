@@ -18,7 +18,7 @@ from indexer import licensing
 from indexer.rules import compile_patterns, suffix
 from indexer.sources.base import UNIT_BYTES, UNIT_ENTRIES, Item, SourceOptions, Unit
 from indexer.sources.intake import Intake, Origin
-from indexer.sources.nearest import MAX_LICENCE_BYTES, Stated, stated
+from indexer.sources.nearest import MAX_LICENCE_BYTES, stated
 from indexer.sources.repositories import named
 from provenance.errors import CorpusError
 from provenance.records import NOASSERTION, Skipped
@@ -199,12 +199,11 @@ class GitSource:
         if files:
             with _Objects(self._path) as objects:
                 for folder in sorted(files):
-                    if folder == "" and known:
-                        continue
                     said = stated(files[folder], _reader(objects, files[folder]))
-                    if said is not None:
-                        number = 0 if folder == "" else len(origins)
-                        origins[folder] = (number, _with(root, said, folder))
+                    if said is None:
+                        continue
+                    number = 0 if folder == "" else len(origins)
+                    origins[folder] = (number, said.applied(root, top=folder == ""))
         return origins
 
     def _unit(
@@ -213,7 +212,8 @@ class GitSource:
         used = {number: origin for number, origin in origins.values()}
         mine = {blob.origin: used[blob.origin] for blob in blobs}
         stamp = xxhash.xxh3_128(repr((blobs, sorted(mine.items()), skipped)).encode("utf-8", "surrogatepass"))
-        return Unit(weight, (tuple(blobs), mine, tuple(skipped)), stamp.hexdigest())
+        repositories = frozenset(origin.repository for origin in mine.values())
+        return Unit(weight, (tuple(blobs), mine, tuple(skipped)), stamp.hexdigest(), repositories)
 
 
 def _reader(objects: _Objects, blobs: dict[str, Blob]) -> Callable[[str], bytes | None]:
@@ -222,10 +222,6 @@ def _reader(objects: _Objects, blobs: dict[str, Blob]) -> Callable[[str], bytes 
         return objects.read(blob.object_id) if blob.size <= MAX_LICENCE_BYTES else None
 
     return read
-
-
-def _with(root: Origin, said: Stated, folder: str) -> Origin:
-    return root.under(said.expression, "directory" if folder else "repository", said.copyrights)
 
 
 def _nearest(origins: dict[str, tuple[int, Origin]], folder: str) -> int:

@@ -46,6 +46,10 @@ class Origin:
     date: str | None = None
     fork: bool | None = None
 
+    def noting(self, copyrights: tuple[str, ...]) -> Origin:
+        """Return this origin with the copyright lines of its licence file."""
+        return replace(self, copyrights=copyrights) if copyrights else self
+
     def under(self, license: str, scope: LicenseScope, copyrights: tuple[str, ...]) -> Origin:
         """Return this origin with the licence of a licence file found on the way down."""
         return replace(

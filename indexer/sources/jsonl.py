@@ -6,17 +6,14 @@ a damaged compressed block nothing more can be read, which is said.
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
-import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, cast
 
-import zstandard
-
 from indexer.sources.base import UNIT_BYTES, Remark, SourceOptions
 from indexer.sources.files import DataFile, opened
+from indexer.sources.inflate import DamagedStream, Inflated
 from indexer.sources.intake import Origin
 from indexer.sources.schemas import RowText, Schema, recognise
 from provenance.errors import CorpusError
@@ -28,15 +25,12 @@ SUFFIXES = (
 )
 _EXPANSION = 5
 """By how much code shrinks when compressed, to weigh a file before it is read."""
-_MAX_WINDOW = 1 << 27
 _MAX_LINE = 64 << 20
-_FEED = 1024
-"""Compressed bytes a step: zstd may make 128 KiB of four bytes, so a step may make 32 MiB, and a bomb no more."""
 
 
 def plan(file: DataFile, options: SourceOptions) -> Iterator[tuple[int, tuple[int, int]]]:
     """Yield (weight, byte range); a compressed file is one range of unknown end (-1)."""
-    if _compression(file.name) is not None:
+    if _is_compressed(file.name):
         yield file.size * _EXPANSION, (0, -1)
         return
     for start in range(0, file.size, UNIT_BYTES):
@@ -54,7 +48,9 @@ def read(
     schemas: dict[frozenset[str], Schema | str] = {}
     try:
         with opened(file.path) as raw:
-            stream = _decompressed(raw, file.name)
+            stream: BinaryIO = raw
+            if _is_compressed(file.name):
+                stream = cast(BinaryIO, io.BufferedReader(cast(Any, Inflated(raw)), 1 << 16))
             for offset, line in _lines(stream, start, end, limit):
                 place = f"{file.name}#{offset}"
                 if line is None:
@@ -65,57 +61,14 @@ def read(
         yield Skipped(file.name, "vanished", "", file.size)
     except PermissionError:
         yield Skipped(file.name, "no permission", "", file.size)
-    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
-        truncated = isinstance(error, EOFError)
-        yield Skipped(file.name, "truncated" if truncated else "corrupt", " ".join(str(error).split())[:200], file.size)
+    except DamagedStream as error:
+        yield Skipped(file.name, error.trouble, error.detail, file.size)
     except OSError as error:
         yield Skipped(file.name, "unreadable", error.strerror or type(error).__name__, file.size)
 
 
-def _compression(name: str) -> str | None:
-    lower = name.lower()
-    if lower.endswith(".gz"):
-        return "gzip"
-    return "zstd" if lower.endswith((".zst", ".zstd")) else None
-
-
-def _decompressed(raw: BinaryIO, name: str) -> BinaryIO:
-    compression = _compression(name)
-    if compression == "gzip":
-        return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
-    if compression == "zstd":
-        return cast(BinaryIO, io.BufferedReader(cast(Any, _WholeZstd(raw)), 1 << 16))
-    return raw
-
-
-class _WholeZstd(io.RawIOBase):
-    """A zstd stream that says when it ends in the middle of a frame, which zstandard's own reader does not."""
-
-    def __init__(self, raw: BinaryIO) -> None:
-        self._raw = raw
-        self._frame: Any = None
-        self._ready = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._ready:
-            rest = b""
-            if self._frame is not None and self._frame.eof:
-                rest, self._frame = self._frame.unused_data, None
-            chunk = rest or self._raw.read(_FEED)
-            if not chunk:
-                if self._frame is not None:
-                    raise EOFError("the zstd stream ends in the middle of a frame")
-                return 0
-            if self._frame is None:
-                self._frame = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).decompressobj()
-            self._ready = memoryview(self._frame.decompress(chunk))
-        size = min(len(buffer), len(self._ready))
-        buffer[:size] = self._ready[:size]
-        self._ready = self._ready[size:]
-        return size
+def _is_compressed(name: str) -> bool:
+    return name.lower().endswith((".gz", ".zst", ".zstd"))
 
 
 def _lines(stream: BinaryIO, start: int, end: int, limit: int) -> Iterator[tuple[int, bytes | None]]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from indexer import licensing
 from indexer.recognition import from_files
 from indexer.rules import decode
+from indexer.sources.intake import Origin
 from provenance.records import NOASSERTION
 
 MAX_LICENCE_BYTES = 256 << 10
@@ -15,14 +16,27 @@ _MAX_FILES = 8
 
 
 class Stated(NamedTuple):
-    """The expression that the licence files of one folder state together, and the copyright lines in them."""
+    """The expression that the licence files of one folder state together, and the copyright lines in them.
+
+    `NOASSERTION`: none of them was recognised.
+    """
 
     expression: str
     copyrights: tuple[str, ...]
 
+    def applied(self, origin: Origin, *, top: bool) -> Origin:
+        """Return the origin of what lies in or below the folder; ``top`` is the root of a repository or package.
+
+        At the root a record that names a licence stands. Below it a licence file that nobody recognises leaves the
+        licence open: what the root says does not hold where something nearer says otherwise.
+        """
+        if top and (origin.license_origin == "record" or self.expression == NOASSERTION):
+            return origin.noting(self.copyrights)
+        return origin.under(self.expression, "repository" if top else "directory", self.copyrights)
+
 
 def licence_in_folder(folder: str, names: Iterable[str]) -> Stated | None:
-    """Return what the licence files among ``names`` state, or None where there is none that says anything."""
+    """Return what the licence files among ``names`` state, or None where there is none."""
     candidates = [name for name in names if licensing.is_licence_file(name)]
     if not candidates:
         return None
@@ -49,4 +63,5 @@ def stated(names: Iterable[str], read: Callable[[str], bytes | None]) -> Stated 
             lines.update(dict.fromkeys(licensing.copyrights(decoded.utf8[: licensing.HEAD_BYTES])))
     said = from_files(texts)
     copyrights = tuple(lines)[: licensing.MAX_COPYRIGHTS]
-    return Stated(said, copyrights) if said != NOASSERTION or copyrights else None
+    mere = all(name.lower().startswith("copyright") for name in texts)
+    return None if said == NOASSERTION and mere else Stated(said, copyrights)

@@ -29,6 +29,12 @@ def is_site_packages(names: Iterable[str]) -> bool:
     return any(name.endswith(".dist-info") for name in names)
 
 
+def is_installer_note(path: str) -> bool:
+    """Return whether a file of a distribution is the installer's note, not somebody's text."""
+    folder, _, name = path.rpartition("/")
+    return folder.endswith(".dist-info") and name in _NOT_TEXT_OF_ITS_AUTHOR
+
+
 class Distributions:
     """The installed distributions of one folder."""
 
@@ -53,11 +59,6 @@ class Distributions:
         """Return the origin of the distribution that a file (relative to the folder) belongs to."""
         return self._owners.get(path)
 
-    def is_metadata(self, path: str) -> bool:
-        """Return whether a file is the installer's note, not somebody's text."""
-        folder, _, name = path.rpartition("/")
-        return folder.endswith(".dist-info") and name in _NOT_TEXT_OF_ITS_AUTHOR
-
     def with_licence(self, owner: Origin, nearest: Origin) -> Origin:
         """Return ``owner`` with the licence of ``nearest``; the same object for the same pair."""
         key = (owner, nearest)
@@ -77,16 +78,17 @@ def _package(path: str) -> Package | None:
 
 
 def _by_licence_files(origin: Origin, folder: str, unknown: bool) -> Origin:
-    """Return the origin with what the licence files in ``*.dist-info`` say, where METADATA names no known licence."""
-    if origin.license != NOASSERTION and not unknown:
-        return origin
+    """Return the origin with the copyright lines of the licence files in ``*.dist-info``, and with the licence that
+    they state where METADATA names none that is known."""
     for place in (f"{folder}/licenses", folder):
         try:
             said = licence_in_folder(place, os.listdir(place))
         except OSError:
             continue
-        if said is not None and said.expression != NOASSERTION:
-            return origin.under(said.expression, "repository", said.copyrights)
+        if said is not None:
+            if unknown and said.expression != NOASSERTION:
+                return origin.under(said.expression, "repository", said.copyrights)
+            return said.applied(origin, top=True)
     return origin
 
 

@@ -174,7 +174,7 @@ def test_a_truncated_or_damaged_stream_gives_what_came_before_and_says_so(tmp_pa
     source = RowsSource(str(path))
     assert 0 < len(documents(source)) < 2000
     assert reasons(source)[path.name] == "truncated"
-    path.write_bytes(b"not compressed at all")
+    path.write_bytes(packed + b"something else")
     assert reasons(source) == {path.name: "corrupt"}
     damaged = bytearray(packed)
     damaged[len(packed) // 2 : len(packed) // 2 + 50] = bytes(50)
