@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 
+from provenance.index import Index
 from provenance.reports import contract
 from provenance.server.failures import KINDS, Refusal
 from provenance.server.openapi import ANSWERS
@@ -53,14 +55,15 @@ async def trace(request: Request, body: TraceBody) -> Answer:
     """Find where texts come from: repository, path, lines, licence; verified on the stored text."""
     serving = serving_of(request)
     most, judged = serving.settings.batch, serving.metrics.judged
-    return await _ask(serving, body.index, lambda index: answer_trace(index, body, most, judged))
+    return await _ask(serving, body.index, lambda index: answer_trace(index, body, most, judged), texts=True)
 
 
 @router.post("/search", responses=_responses("search", *_BODY))
 async def search(request: Request, body: SearchBody) -> Answer:
     """Find a literal, a regular expression or words in the stored texts."""
     serving = serving_of(request)
-    return await _ask(serving, body.index, lambda index: answer_search(index, body, serving.settings.scan_bytes))
+    scan_bytes = serving.settings.scan_bytes
+    return await _ask(serving, body.index, lambda index: answer_search(index, body, scan_bytes), texts=True)
 
 
 @router.get("/documents/{document}", responses=_responses("show", 404, 422))
@@ -73,7 +76,7 @@ async def documents(
 ) -> Answer:
     """Return a stored document, or lines of it."""
 
-    def ask(opened: Any) -> dict[str, Any]:
+    def ask(opened: Index) -> dict[str, Any]:
         found = stored_document(opened, document, start_line, end_line)
         if found is None:
             raise Refusal(404, "there is no such document in this index")
@@ -94,11 +97,16 @@ async def indexes(request: Request) -> Answer:
     return Answer({"schema_version": contract.SCHEMA_VERSION, "indexes": list(serving_of(request).snapshots.names)})
 
 
-async def _ask(serving: Serving, name: str | None, question: Any) -> Answer:
+async def _ask(
+    serving: Serving, name: str | None, question: Callable[[Index], dict[str, Any]], *, texts: bool = False
+) -> Answer:
+    """Answer in a thread of the gate; ``texts``: the question needs an index that holds texts."""
     slot = serving.snapshots.slot(name)
 
     def run() -> Answer:
         with slot.lease() as snapshot:
+            if texts:
+                snapshot.require_texts()
             # Rendered here, so that a large answer does not hold up the event loop.
             return Answer(question(snapshot.index))
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from provenance.errors import (
     EngineUnavailable,
     InputError,
-    MismatchError,
     ParameterError,
     ProvenanceError,
     QueryRejected,
@@ -56,7 +55,7 @@ def status_of(error: ProvenanceError) -> int:
         return 404
     if isinstance(error, (ParameterError, InputError, QueryRejected)):
         return 422
-    if isinstance(error, (EngineUnavailable, MismatchError)):
+    if isinstance(error, EngineUnavailable):
         return 503
     return 500
 

@@ -217,6 +217,7 @@ async def _search(request: Request, fields: Mapping[str, list[str]]) -> HTMLResp
     scan_bytes = serving_of(request).settings.scan_bytes
 
     def ask(snapshot: Snapshot) -> HTMLResponse:
+        snapshot.require_texts()
         found = run_search(snapshot.index, body, scan_bytes)
         link = urlencode(
             [("q", body.query), ("mode", body.mode), ("index", snapshot.name)]
@@ -285,6 +286,8 @@ async def lookup(request: Request, owner: str = "", repository: str = "", index:
 
     def ask(snapshot: Snapshot) -> HTMLResponse:
         filters = Filters(owners=(owner,) if owner else (), repositories=(repository,) if repository else ())
+        if filters:
+            snapshot.require_texts()
         found = holdings(snapshot.index, filters) if filters else None
         return _page(
             request,

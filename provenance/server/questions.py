@@ -24,6 +24,8 @@ from provenance.verification import Limits
 
 MOST_SOURCES = 100
 MOST_HITS = 100
+_COUNTED = 1_000
+"""Documents counted, at least, where facets are asked for."""
 TRACE_LIMITS = Limits(queries=2_000)
 """Fewer questions to the engine than on one's own machine: nobody may keep a worker for long."""
 Short = Annotated[str, Field(max_length=500)]
@@ -130,7 +132,9 @@ def answer_trace(index: Index, body: TraceBody, most: int, judged: Callable[[str
 
 def run_search(index: Index, body: SearchBody, scan_bytes: int) -> SearchResults:
     """Return what a search finds. Raises `QueryRejected`, `SearchError`."""
-    reach = Reach(facets=body.facets, scan_bytes=scan_bytes, context=body.context)
+    # Facets of the first page alone would say little of the rest.
+    counted = _COUNTED if body.facets else 0
+    reach = Reach(count=counted, facets=body.facets, scan_bytes=scan_bytes, context=body.context)
     page: dict[str, Any] = {"filters": body.filters(), "limit": body.limit, "offset": body.offset, "reach": reach}
     if body.mode == "words":
         return search_words(index, body.query, **page)

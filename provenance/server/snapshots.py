@@ -34,6 +34,11 @@ class Snapshot:
         """Tell whether trace and search can be asked; an imported portrait has filters only."""
         return bool(self.index.parameters.engine != "none")
 
+    def require_texts(self) -> None:
+        """Raise `FiltersOnly` for an index without texts."""
+        if not self.holds_texts:
+            raise FiltersOnly(f"the index {self.name} is an imported portrait, a filter without texts: check can ask it")
+
     @cached_property
     def _statistics(self) -> Statistics:
         return gather(self.index)
@@ -171,6 +176,12 @@ class Snapshots:
         """Close all indexes as soon as nobody uses them."""
         for slot in self.slots.values():
             slot.close()
+
+
+class FiltersOnly(ParameterError):
+    """A request needs texts, and the index has none."""
+
+    kind = "mismatch"
 
 
 class UnknownIndex(ParameterError):

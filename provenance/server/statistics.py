@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from provenance.index import Index
-from provenance.search.base import Filters, Phrase
+from provenance.search.base import Filters
 from provenance.search.collecting import Gathering
 from provenance.search.results import Facets
 from provenance.search.streams import CandidateStream
 
 MOST_CONTENTS = 200_000
 """Texts looked at; of a larger index evenly spaced ones."""
-SIZE_CLASSES = (1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20)
+SIZE_CLASSES = (1_000, 3_000, 10_000, 30_000, 100_000, 1_000_000)
 """Upper bounds of the classes of text sizes, in bytes; one class more is for larger texts."""
 MOST_LISTED = 15
 
@@ -67,7 +67,7 @@ class Holdings:
 def holdings(index: Index, filters: Filters, *, most: int = 100_000) -> Holdings:
     """Return how many documents pass ``filters``, by language, licence and repository; stops after ``most`` texts."""
     gathering = Gathering(index, filters, 0, 0, facets=True)
-    stream = CandidateStream([lambda limit, after: index.engine.phrase(Phrase(()), filters, limit, after)])
+    stream = CandidateStream([lambda limit, after: index.engine.holding(b"", filters, limit, after)])
     exact = True
     for number, ref in enumerate(stream):
         if number >= most:
