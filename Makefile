@@ -8,7 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-.PHONY: demo test lint pytest kernel-test clean
+.PHONY: demo test lint pytest kernel-test system clean
 
 # `make` runs each recipe line by itself; the stamp makes installation happen once per change of its inputs.
 $(VENV)/.installed: pyproject.toml $(wildcard provenance/kernel/Cargo.*) $(wildcard provenance/kernel/src/*.rs)
@@ -33,7 +33,10 @@ lint: $(VENV)/.installed-test
 kernel-test:
 	$(if $(shell command -v cargo),cargo test --quiet --manifest-path provenance/kernel/Cargo.toml,$(if $(CI),false,@echo 'no cargo: the Rust tests are skipped'))
 
-pytest: $(VENV)/.installed-test
+system:
+	sh tests/system.sh
+
+pytest: $(VENV)/.installed-test system
 	$(BIN)/python -m pytest
 
 clean:
