@@ -104,16 +104,15 @@ def contains(body: Buffer, regions: int, halves: int, keys: Buffer) -> bytes:
 def _contains(words: U64, regions: int, halves: int, keys: U64) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     found = np.zeros(len(keys), dtype=bool)
     for at in range(0, len(keys), BLOCK):
-        left = keys[at : at + BLOCK]
-        where = np.arange(at, at + len(left))
-        region = multiply_high(left, np.uint64(regions)).astype(np.int64)
+        where = np.arange(at, min(at + BLOCK, len(keys)))
         for half in range(halves):
+            left = keys[where]
             mixed = mix(left ^ HALF_CONSTANTS[half])
-            line = _line_words(region, mixed, half, regions)
+            line = _line_words(multiply_high(left, np.uint64(regions)).astype(np.int64), mixed, half, regions)
             for word in range(LINE_WORDS):
                 # Whoever misses one word is out: half of the strangers leave in each round.
-                held = np.flatnonzero((words[line + word] >> ((mixed >> np.uint64(6 * word)) & _SIX_BITS)) & _ONE)
-                left, where, region, mixed, line = left[held], where[held], region[held], mixed[held], line[held]
+                held = np.flatnonzero(words[line + word] & _bit(mixed, word))
+                where, mixed, line = where[held], mixed[held], line[held]
         found[where] = True
     return found
 
