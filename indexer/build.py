@@ -165,9 +165,8 @@ class Run:
             write_known(known_path, readers(self.root, before.segments))
         if prepare is not None:
             prepare(self.scratch.folder)
-        repositories = _possible_repositories(sources)
         parameters = self._parameters
-        few = repositories is not None and repositories < parameters.common_repositories
+        few = plan.repositories is not None and plan.repositories < parameters.common_repositories
         self._job = Job(
             root=self.root,
             number=self.number,
@@ -241,7 +240,7 @@ class Run:
         report.digest, report.generation, report.documents = manifest.digest, self.number, manifest.documents
         report.segments = len(segments)
         report.sizes = part_sizes(self.root, manifest)
-        report.peak_memory += peak_memory()
+        report.peak_memory = max(report.peak_memory, peak_memory())
         return report
 
     def _work(self, job: Job, tasks: Sequence[Work]) -> dict[int, TaskResult]:
@@ -257,8 +256,8 @@ class Run:
             _remove_unfinished(self.root / "segments")
             raise
         if self._workers > 1 and len(tasks) > 1:
-            largest = max(peaks, default=0) * min(self._workers, len(tasks))
-            self.report.peak_memory = max(self.report.peak_memory, largest)
+            together = max(peaks) * min(self._workers, len(tasks)) + peak_memory()
+            self.report.peak_memory = max(self.report.peak_memory, together)
         return done
 
     def _spilled(self, results: Sequence[TaskResult]) -> _Keys:
@@ -341,17 +340,6 @@ def utc_now() -> str:
 def readers(root: Path, segments: Sequence[SegmentEntry]) -> list[SegmentReader]:
     """Return readers of segments that index.json names."""
     return [SegmentReader(root / "segments" / entry.id, entry) for entry in segments]
-
-
-def _possible_repositories(sources: Sequence[DocumentSource]) -> int | None:
-    """Return how many repositories the sources can name at most, or None where one of them cannot say."""
-    total = 0
-    for source in sources:
-        count = getattr(source, "repositories", None)
-        if count is None:
-            return None
-        total += count
-    return total
 
 
 def _remove_unfinished(folder: Path) -> None:

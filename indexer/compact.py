@@ -56,9 +56,10 @@ def compact(
         run = Run(root, lock.descriptor, old, old.parameters, count_workers(workers), progress)
         size = segment_bytes or min(LARGER * old.parameters.segment_bytes, 1 << 32)
         repeated = run.scratch.folder / "repeated.bin"
-        stored = StoredDocuments(root, old.segments, repeated, sum(entry.repositories for entry in old.segments))
+        stored = StoredDocuments(root, old.segments, repeated)
         with run.phase("planning"):
             plan = make_plan([stored], size, ("compact", old.digest, old.removed), run.planned, spread=False)
+            plan = replace(plan, repositories=sum(entry.repositories for entry in old.segments))
         results = run.write_segments(
             plan,
             [stored],
@@ -75,14 +76,12 @@ def compact(
 class StoredDocuments:
     """The documents of an index as a source: a unit a segment; those that stood in an earlier one are left out.
 
-    ``repeated`` names a file of `write_repeated`, written before anything is read; ``repositories`` is how
-    many there can be at most.
+    ``repeated`` names a file of `write_repeated`, written before anything is read.
     """
 
     root: Path
     entries: tuple[SegmentEntry, ...]
     repeated: Path
-    repositories: int
 
     @property
     def location(self) -> str:

@@ -36,11 +36,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All tasks of a build in input order."""
+    """All tasks of a build in input order; ``repositories`` is how many there are at most, None if unknown."""
 
     tasks: tuple[Task, ...]
     weight: int
     fingerprint: str
+    repositories: int | None
 
 
 @dataclass(slots=True)
@@ -87,6 +88,7 @@ def make_plan(
     for value in decisive:
         digest.update(canonical_json(plain(value)) + b"\n")
     units: list[tuple[int, Unit]] = []
+    names: set[str] | None = set()
     total = 0
     for position, source in enumerate(sources):
         digest.update(canonical_json(["source", source.location, plain(source)]) + b"\n")
@@ -94,9 +96,14 @@ def make_plan(
             digest.update(canonical_json([unit.weight, unit.stamp]) + b"\n")
             units.append((position, unit))
             total += unit.weight
+            if names is not None and unit.repositories is not None:
+                names.update(unit.repositories)
+            else:
+                names = None
             if planned is not None:
                 planned(len(units), total)
-    return Plan(tuple(_cut(units, _task_bytes(total, segment_bytes, spread))), total, digest.hexdigest())
+    tasks = tuple(_cut(units, _task_bytes(total, segment_bytes, spread)))
+    return Plan(tasks, total, digest.hexdigest(), len(names) if names is not None else None)
 
 
 def _task_bytes(total: int, segment_bytes: int, spread: bool) -> int:

@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from indexer.plan import Task, TaskResult
-from indexer.worker import Heard, Job, KeyTask, Worker
+from indexer.worker import Heard, Job, KeyTask, Worker, share_arenas
 from provenance.errors import ProvenanceError
 
 Work = Task | KeyTask
@@ -134,6 +134,7 @@ class _Inherited:
 def _serve(connection: Connection[Any, Any], lock: _Inherited, job: Job) -> None:
     """Do tasks until the connection ends; ``lock`` keeps the writer's lock held while this process lives."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the master ends its workers
+    share_arenas()
     threading.Thread(target=_follow_master, daemon=True).start()
     report = _Reporter(connection)
     try:

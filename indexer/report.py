@@ -34,9 +34,9 @@ class BuildReport:
     """What a build, an addition or a compaction did; sizes in bytes, times in seconds.
 
     ``tally`` counts what this run put in: documents already ``present``, ``repeated`` in a segment or ``withdrawn``
-    earlier are not in it. ``sizes`` are those of the whole index by part. ``peak_memory`` is the sum over the
-    processes of their largest resident size. ``kept_for_readers`` names parts of older generations that are
-    still being read; the next writer removes them.
+    earlier are not in it. ``sizes`` are those of the whole index by part. ``peak_memory`` bounds the resident size of
+    all processes together. ``kept_for_readers`` names parts of older generations that are still being read; the next
+    writer removes them.
     """
 
     directory: str
@@ -74,7 +74,7 @@ def part_sizes(root: Path, manifest: Manifest) -> dict[str, int]:
         for segment in manifest.segments:
             for path, size in _files(root / "segments" / segment.id):
                 name = path.split(os.sep)[0]
-                part = {"text.blk": "text", "sources.blk": "sources", "search": "search", "words.txt": "search"}
+                part = {"text.blk": "text", "sources.blk": "sources", "search": "search"}
                 sizes[part.get(name, "tables")] += size
         for layer in manifest.layers:
             for path, size in _files(root / "layers" / layer.id):

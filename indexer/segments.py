@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from provenance.kernel import KeyCollector
     from provenance.search.base import SegmentWriter
 
-RUN_BYTES = 128 << 20
+RUN_BYTES = 64 << 20
 """Text after which keys are spilled, so that the collector's memory is bounded whatever the segment's size."""
-_OURS = ("text.blk", "sources.blk", "contents.bin", "documents.bin", "digest.bin", "manifest.json")
 MAX_DOCUMENTS = 200_000
 """Documents after which a segment ends: their ids and sources are in memory until then."""
+_OURS = ("text.blk", "sources.blk", "contents.bin", "documents.bin", "digest.bin", "manifest.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,13 @@ def repository_number(repository: str) -> int:
 
 
 class KeySpiller:
-    """Gathers the keys of texts and spills them as sorted runs; also keeps the words."""
+    """Gathers the keys of texts and spills them as sorted runs."""
 
-    def __init__(self, prefix: Path, parameters: Parameters, group: int, *, words: bool) -> None:
+    def __init__(self, prefix: Path, parameters: Parameters, group: int) -> None:
         """Spill to files that begin with ``prefix``; ``group`` 0 gathers no samples."""
         self._prefix = prefix
         self._parameters = parameters
         self._group = group
-        self._with_words = words
-        self._words: list[bytes] = []
         self._tiles: list[str] = []
         self._samples: list[str] = []
         self._bytes = 0
@@ -79,7 +77,7 @@ class KeySpiller:
         from provenance import kernel
 
         p = self._parameters
-        return kernel.KeyCollector(p.width, p.stride, p.seed, self._group, words=self._with_words)
+        return kernel.KeyCollector(p.width, p.stride, p.seed, self._group, words=False)
 
     def add(self, text: bytes, repository: str) -> None:
         """Gather from a text that is new."""
@@ -93,16 +91,13 @@ class KeySpiller:
         """Gather that a known text stands in one more repository."""
         self._collector.add_samples(text, repository_number(repository))
 
-    def finish(self) -> tuple[Spill, bytes]:
-        """Spill the rest; return the files, durable, and the distinct words joined by newlines."""
+    def finish(self) -> Spill:
+        """Spill the rest; return the files, durable."""
         self._spill()
+        del self._collector  # its memory is the engine's from here on
         with refusals_named(self._prefix):
             fsync_all([self._prefix.with_name(name) for name in (*self._tiles, *self._samples)])
-        if len(self._words) > 1:
-            words = b"\n".join(sorted(set().union(*(run.split(b"\n") for run in self._words if run))))
-        else:
-            words = self._words[0]
-        return Spill(tuple(self._tiles), tuple(self._samples)), words
+        return Spill(tuple(self._tiles), tuple(self._samples))
 
     def _spill(self) -> None:
         run = len(self._tiles)
@@ -115,7 +110,6 @@ class KeySpiller:
             samples = tiles.with_suffix(".samples")
             _write(samples, struct.pack("<Q", len(keys) // 8), keys, repositories)
             self._samples.append(samples.name)
-        self._words.append(self._collector.words() if self._with_words else b"")
         self._bytes = 0
 
 
@@ -145,7 +139,7 @@ class SegmentBuilder:
             self._part.mkdir(parents=True)
         self._text = BlockWriter(self._part / "text.blk", compressor=compressor)
         self._compressor = compressor
-        self._keys = KeySpiller(spills / name, parameters, group, words=True)
+        self._keys = KeySpiller(spills / name, parameters, group)
         self._engine: SegmentWriter | None = None
         # By arrival, one entry a document; ordinals are given at the end, when all documents of a content are known.
         self._ids: list[bytes] = []
@@ -204,8 +198,8 @@ class SegmentBuilder:
     def finish(self) -> tuple[SegmentEntry, Spill]:
         """Write what is left, make all of it durable, and give the segment its name."""
         self._text.finish(durable=False)
-        spill, words = self._keys.finish()
-        files = ["text.blk", *self._write_documents(words)]
+        spill = self._keys.finish()
+        files = ["text.blk", *self._write_documents()]
         entry = self._write_manifest(files)
         with refusals_named(self._target):
             # The engine's own files are durable: it wrote them.
@@ -215,7 +209,7 @@ class SegmentBuilder:
             rename_durably(self._part, self._target)
         return entry, spill
 
-    def _write_documents(self, words: bytes) -> list[str]:
+    def _write_documents(self) -> list[str]:
         from provenance.search import open_writer
 
         sources = BlockWriter(self._part / "sources.blk", compressor=self._compressor)
@@ -242,7 +236,7 @@ class SegmentBuilder:
                     digest_rows.append(ids[arrival] + licence)
                 engine.add(content, texts.record(content), held)
         sources.finish(durable=False)
-        written = engine.finish(words)
+        written = engine.finish()
         self._engine = None
         digest_rows.sort()
         rows = sorted(zip((ids[arrival] for arrival in arrivals), range(len(arrivals)), strict=True))

@@ -5,6 +5,7 @@ The work is a function of the job and the task alone, so it does not matter who 
 
 from __future__ import annotations
 
+import ctypes
 import resource
 import sys
 from collections.abc import Callable
@@ -147,12 +148,11 @@ class Worker:
         result.segments.append(entry)
         result.spills.append(spill)
         result.tally.contents += entry.contents
+        return_memory()
 
     def _gather(self, task: KeyTask, heard: Heard) -> TaskResult:
         job = self._job
-        spiller = KeySpiller(
-            job.scratch.keys / f"{job.number:06d}-{task.number:06d}", job.parameters, job.group, words=False
-        )
+        spiller = KeySpiller(job.scratch.keys / f"{job.number:06d}-{task.number:06d}", job.parameters, job.group)
         segment = SegmentReader(job.root / "segments" / task.segment.id, task.segment)
         try:
             for content in range(segment.contents):
@@ -168,8 +168,25 @@ class Worker:
                 heard(len(text), 0, 0)
         finally:
             segment.close()
-        spill, _ = spiller.finish()
-        return TaskResult([], [spill], Tally())
+        return TaskResult([], [spiller.finish()], Tally())
+
+
+def return_memory() -> None:
+    """Give memory that is free back to the system, where the C library is glibc."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def share_arenas() -> None:
+    """Let all threads of this process allocate from two arenas, where the C library is glibc.
+
+    The engine starts new threads for every segment, and glibc gives new threads new arenas: 500 MB of fragments after
+    ten segments, against 230 with two arenas (measured on the Linux source).
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None and sys.platform == "linux":
+        mallopt(-8, 2)  # M_ARENA_MAX of malloc.h
 
 
 def peak_memory() -> int:

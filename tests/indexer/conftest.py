@@ -77,18 +77,18 @@ def undisturbed(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 class ListSource:
     """Documents given one by one, as a source of one unit each few."""
 
-    repositories: int | None = None
-
     def __init__(self, documents: Sequence[Item], unit: int = 3, location: str = "list") -> None:
         self._documents = list(documents)
         self._unit = unit
         self.location = location
+        self.says_repositories = False
 
     def plan(self) -> Iterator[Unit]:
         for at in range(0, len(self._documents), self._unit):
             chosen = self._documents[at : at + self._unit]
             weight = sum(len(item.utf8) for item in chosen if isinstance(item, Document))
-            yield Unit(weight, (at, at + self._unit), f"{at} {weight}")
+            names = frozenset(item.source.repository for item in chosen if isinstance(item, Document))
+            yield Unit(weight, (at, at + self._unit), f"{at} {weight}", names if self.says_repositories else None)
 
     def read(self, unit: Unit) -> Iterator[Item]:
         yield from self._documents[slice(*unit.payload)]

@@ -81,7 +81,7 @@ def test_number_of_workers_changes_nothing(
     assert values[0] == values[1]
     assert filters_of(undisturbed) == filters_of(tmp_path / "index")
     for segment in values[0]["segments"]:
-        for name in ("text.blk", "sources.blk", "contents.bin", "documents.bin", "digest.bin", "words.txt"):
+        for name in ("text.blk", "sources.blk", "contents.bin", "documents.bin", "digest.bin"):
             one, other = (folder / "segments" / segment["id"] / name for folder in (undisturbed, tmp_path / "index"))
             assert one.read_bytes() == other.read_bytes(), name
 
@@ -294,7 +294,7 @@ def test_report_counts_what_is_on_disk(built: Built, tmp_path: Path) -> None:
 
 def test_few_repositories_need_no_samples(tmp_path: Path, listed: Any, doc: Any) -> None:
     source = listed([doc("value = 1\n" * 50, f"o/{n}", f"{n}.py") for n in range(2)])
-    source.repositories = 2
+    source.says_repositories = True
     build([source], tmp_path / "index", workers=1, parameters=Parameters(common_repositories=3))
     with Index.open(tmp_path / "index") as index:
         text = kernel.normalise(b"value = 1\n" * 50)

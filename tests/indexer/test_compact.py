@@ -57,7 +57,7 @@ def test_compacting_twice_changes_no_text_source_or_filter(
     pieces: Path, filters_of: Callable[[Path], list[bytes]]
 ) -> None:
     def parts() -> list[bytes]:
-        names = ("text.blk", "sources.blk", "contents.bin", "documents.bin", "digest.bin", "words.txt")
+        names = ("text.blk", "sources.blk", "contents.bin", "documents.bin", "digest.bin")
         return [(folder / n).read_bytes() for folder in sorted((pieces / "segments").iterdir()) for n in names]
 
     compact(pieces, workers=1, segment_bytes=150_000)
