@@ -24,14 +24,14 @@ class Intervals:
         """Yield the ranges, ascending."""
         return zip(self.starts, self.ends, strict=True)
 
-    def first_around(self, start: int, end: int) -> int | None:
-        """Return the position of the leftmost member that holds [start, end), or None."""
+    def around(self, start: int, end: int) -> tuple[int, int] | None:
+        """Return the leftmost member that holds [start, end), or None."""
         at = bisect_left(self.ends, end)
-        return at if at < len(self.starts) and self.starts[at] <= start else None
+        return (self.starts[at], self.ends[at]) if at < len(self.starts) and self.starts[at] <= start else None
 
     def has_around(self, start: int, end: int) -> bool:
         """Tell whether some member holds [start, end)."""
-        return self.first_around(start, end) is not None
+        return self.around(start, end) is not None
 
     def has_within(self, start: int, end: int) -> bool:
         """Tell whether [start, end) holds some member."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from provenance.checking import CheckResult, check
@@ -28,6 +29,8 @@ ORDER = (
     "fork, nor a vendored copy; then the earliest date, the most stars, repository, path, document id"
 )
 """How sources are listed; what a corpus does not say about a source counts as least."""
+_KEPT_TEXTS = 64
+"""Stored texts with their maps kept while the spans of one text are described."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,7 @@ class _Describer:
         self._commonness = commonness
         self._common_repositories = catalogue.index.parameters.common_repositories
         self._limit = limit
-        self._stored: dict[ContentRef, NormalisedText] = {}
+        self._stored = lru_cache(maxsize=_KEPT_TEXTS)(self._read)
 
     def __call__(self, start: int, end: int, holders: Holders) -> TracedSpan:
         query = self._checked.text
@@ -183,11 +186,10 @@ class _Describer:
         written = query.source[low:high]
         places: dict[bytes, tuple[bool, Source, ContentRef, int]] = {}
         for ref, place in holders.places:
-            stored = self._text(ref)
-            stored_low, stored_high = stored.source_bytes(place, place + end - start)
-            exact = stored.source[stored_low:stored_high] == written
+            # Where the very bytes stand, they are shown there, even if other white space comes earlier.
+            at = self._catalogue.index.text(ref).find(written)
             for document, source in self._catalogue.documents(ref):
-                places.setdefault(document, (exact, source, ref, place))
+                places.setdefault(document, (at >= 0, source, ref, at if at >= 0 else place))
         ordered = sorted(places.items(), key=_order)
         repositories = {source.repository for _, source, _, _ in places.values()}
         common = len(repositories) >= self._common_repositories or (
@@ -201,23 +203,25 @@ class _Describer:
             counts_exact=holders.exact,
             licenses=tuple(sorted({source.license for _, source, _, _ in places.values()})),
             sources=tuple(
-                SourceMatch(
-                    document=document,
-                    source=source,
-                    content_id=self._catalogue.index.content_id(ref),
-                    span=self._text(ref).span(place, place + end - start),
-                    exact=exact,
-                )
-                for document, (exact, source, ref, place) in ordered[: self._limit]
+                self._match(document, found, len(written), end - start) for document, found in ordered[: self._limit]
             ),
         )
 
-    def _text(self, ref: ContentRef) -> NormalisedText:
-        text = self._stored.get(ref)
-        if text is None:
-            text = NormalisedText(self._catalogue.index.text(ref))
-            self._stored[ref] = text
-        return text
+    def _match(
+        self, document: bytes, found: tuple[bool, Source, ContentRef, int], written: int, normalised: int
+    ) -> SourceMatch:
+        exact, source, ref, at = found
+        stored = self._stored(ref)
+        return SourceMatch(
+            document=document,
+            source=source,
+            content_id=self._catalogue.index.content_id(ref),
+            span=stored.source_span(at, at + written) if exact else stored.span(at, at + normalised),
+            exact=exact,
+        )
+
+    def _read(self, ref: ContentRef) -> NormalisedText:
+        return NormalisedText(self._catalogue.index.text(ref))
 
 
 def _order(entry: tuple[bytes, tuple[bool, Source, ContentRef, int]]) -> tuple[Any, ...]:

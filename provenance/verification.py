@@ -14,15 +14,16 @@ the stride, so its tiles inside the run are hits of one phase, and lie in one ch
 A chain may be made of tiles of several texts, so it is swept seed by seed, from left to right. `_find` of a range
 verifies all stored texts that hold it, and so learns every run around it. With the runs around a seed known, any
 other run around that seed must reach further to the left than the leftmost (asked: the range from one byte before
-it to the end of the seed), or further to the right than the run before it (asked: from the last seed inside that
-run to one byte past its end). Every answer "stands nowhere" settles all longer ranges too. A snippet copied whole
-costs one query of the engine, inside other text three.
+it to the end of the first seed of any phase inside), or further to the right than the run before it (asked: from
+the last seed of any phase inside that run to one byte past its end). Every answer "stands nowhere" settles all longer
+ranges too, of all phases. A snippet copied whole costs one query of the engine, inside other text three.
 
 Everything is bounded (`Limits`), and whatever met a bound says so (`Findings.complete`, `Holders.exact`).
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -30,7 +31,6 @@ from dataclasses import dataclass
 from provenance import kernel
 from provenance.index import Index
 from provenance.intervals import Intervals
-from provenance.phrases import Phrases
 from provenance.records import ContentRef
 from provenance.search.base import Filters
 from provenance.text import trimmed
@@ -120,12 +120,13 @@ class RunFinder:
         # A run shorter than a window holds no tile and is nobody's promise.
         self._minimum = max(minimum, geometry.width)
         self._tiles = max(1, (self._minimum - self._width - self._stride + 1) // self._stride + 1)
+        self._seed_length = (self._tiles - 1) * self._stride + self._width
+        self._seeds: list[int] = []
         self._limits = limits
         self._texts = StoredTexts(index, limits.cache_bytes)
         self._visible = visible
         self._engine = index.engine
         self._filters = filters
-        self._phrases = Phrases(query)
         self._runs = Intervals()
         self._absent = Intervals()
         self._exhausted = Intervals()
@@ -136,7 +137,11 @@ class RunFinder:
 
     def find(self, chains: Iterable[tuple[int, int]]) -> Findings:
         """Return the runs that the chains lead to."""
-        for start, end in sorted(chains, key=lambda chain: (chain[0] - chain[1], chain[0])):
+        ordered = sorted(chains, key=lambda chain: (chain[0] - chain[1], chain[0]))
+        for start, end in ordered:
+            self._seeds.extend(range(start, end - self._seed_length + 1, self._stride))
+        self._seeds.sort()
+        for start, end in ordered:
             self._sweep(start, end)
         spans = Intervals()
         for start, end in self._runs:
@@ -157,50 +162,53 @@ class RunFinder:
         return Findings(runs, self._complete)
 
     def _sweep(self, start: int, end: int) -> None:
-        stride = self._stride
+        stride, seed = self._stride, self._seed_length
         left = max(0, start - stride + 1)
         right = min(len(self._query), end + stride - 1)
-        seed = (self._tiles - 1) * stride + self._width
         last_seed = (end - start - seed) // stride
         if last_seed < 0 or right - left < self._minimum or self._runs.has_around(left, right):
             return
         number = 0
         while number <= last_seed:
             at = start + number * stride
-            if self._runs.first_around(at, at + seed) is None and not self._reach(at, end, seed):
+            if not self._runs.has_around(at, at + seed) and not self._reach(at, end):
                 number += 1
                 continue
             # Runs that hold the seed before this one, too, are known by now.
-            run = self._leftmost(at, at + seed, left if number == 0 else at - stride + 1)
+            run_start, run_end = self._leftmost(at, at + seed, left if number == 0 else at - stride + 1)
             while True:
-                run_start, run_end = self._runs.starts[run], self._runs.ends[run]
                 number = min(last_seed, (run_end - seed - start) // stride)
                 at = start + number * stride
                 if run_end >= right:
                     return
-                if not self._find(at, run_end + 1):
+                # The last seed of any phase inside of the run: what is absent there is absent for all phases.
+                last = self._seeds[bisect_right(self._seeds, run_end - seed) - 1]
+                if not (self._find(last, run_end + 1) and self._find(at, run_end + 1)):
                     break
-                run = self._leftmost(at, run_end + 1, run_start)
+                run_start, run_end = self._leftmost(at, run_end + 1, run_start)
             number += 1
 
-    def _reach(self, at: int, end: int, seed: int) -> bool:
+    def _reach(self, at: int, end: int) -> bool:
         """Find runs around a seed, asking for the longest range first: it has the fewest candidates."""
         tiles = (end - at - self._width) // self._stride + 1
         while True:
             length = (tiles - 1) * self._stride + self._width
             if self._find(at, at + length):
                 return True
-            if length <= seed:
+            if length <= self._seed_length:
                 return False
             tiles = max(self._tiles, tiles // 2)
 
-    def _leftmost(self, start: int, end: int, limit: int) -> int:
-        """Return the position of the leftmost run around a range, of those that begin at ``limit`` or later."""
+    def _leftmost(self, start: int, end: int, limit: int) -> tuple[int, int]:
+        """Return the leftmost run around a range, having asked for all that begin at ``limit`` or later."""
         while True:
-            run = self._runs.first_around(start, end)
+            run = self._runs.around(start, end)
             assert run is not None
-            begin = self._runs.starts[run]
-            if begin <= limit or not self._find(begin - 1, end):
+            begin = run[0]
+            if begin <= limit:
+                return run
+            first = self._seeds[bisect_left(self._seeds, begin)] + self._seed_length
+            if not (self._find(begin - 1, min(first, end)) and self._find(begin - 1, end)):
                 return run
 
     def _find(self, start: int, end: int) -> bool:
@@ -225,10 +233,7 @@ class RunFinder:
         """Verify the stored texts that may hold a range; tell whether all of them were."""
         limit = self._limits.contents
         part = self._query[start:end]
-        for phrase in self._phrases.around(start, end):
-            candidates = self._engine.phrase(phrase, self._filters, limit)
-            if candidates.complete:
-                break
+        candidates = self._engine.holding(part, self._filters, limit)
         while True:
             for ref in candidates.refs:
                 # Looking for the range is cheaper than comparing, and most of what is not it ends here.
@@ -238,7 +243,7 @@ class RunFinder:
                 return True
             if self._runs.has_around(start, end) or self._texts.bytes_read > self._limits.scan_bytes:
                 return False
-            candidates = self._engine.phrase(phrase, self._filters, limit, candidates.refs[-1])
+            candidates = self._engine.holding(part, self._filters, limit, candidates.refs[-1])
 
     def _compare(self, ref: ContentRef, start: int, end: int) -> None:
         """Learn all runs of one stored text in the query, or near the range where the query is long."""

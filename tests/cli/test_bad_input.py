@@ -77,7 +77,7 @@ def part(index: Path, pattern: str) -> Path:
         ("layers/*/membership.flt", "check"),
         ("segments/*/text.blk", "trace"),
         ("segments/*/contents.bin", "trace"),
-        ("segments/*/words.txt", "trace"),
+        ("segments/*/search/grams.bin", "trace"),
     ],
 )
 def test_a_truncated_part_of_an_index_is_told(
