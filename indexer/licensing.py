@@ -4,9 +4,10 @@ What speaks, the most specific first (the first that says something is taken, wi
 
 1. a record about this very file (a corpus row) - origin ``record``, scope ``file``;
 2. ``SPDX-License-Identifier`` in the first bytes of the file - ``header``, ``file``;
-3. the nearest licence file below the root of the repository or package - ``file``, ``directory``;
-4. a record about the repository or package (metadata, a corpus row, the user) - ``record``, ``repository``;
-5. a licence file at the root - ``file``, ``repository``.
+3. a notice or a whole licence text there, recognised by its words - ``detected``, ``file``;
+4. the nearest licence file below the root of the repository or package - ``file``, ``directory``;
+5. a record about the repository or package (metadata, a corpus row, the user) - ``record``, ``repository``;
+6. a licence file at the root - ``file``, ``repository``.
 
 Nobody having spoken is `NOASSERTION`; `NONE` is only what a corpus itself says after having looked.
 Expressions are parsed and validated by the `license-expression` library with the SPDX list that it brings. A string

@@ -78,11 +78,14 @@ _NOTICES = (
     ),
 )
 _SHORT_NOTICES: tuple[tuple[str, str], ...] = (
-    ("licensed under the apache license version 2 0", "Apache-2.0"),
+    ("under the apache license version 2 0", "Apache-2.0"),
+    ("either of apache license version 2 0", "Apache-2.0"),
     ("subject to the terms of the mozilla public license v 2 0", "MPL-2.0"),
     ("distributed under the boost software license version 1 0", "BSL-1.0"),
     ("released under the mit license", "MIT"),
     ("licensed under the mit license", "MIT"),
+    ("or the mit license", "MIT"),
+    ("or mit license", "MIT"),
     ("distributed under the mit license", "MIT"),
     ("released into the public domain by", "LicenseRef-public-domain"),
 )
@@ -132,6 +135,10 @@ def _stands_for(larger: _Found, smaller: _Found) -> bool:
 def licences_in(text: str) -> tuple[str, ...]:
     """Return the SPDX ids of the licences whose whole texts, or whose notices, stand in ``text``, sorted."""
     folded = _folded(text[:_MAX_TEXT])
+    return tuple(sorted(_texts_in(folded) or notices_in(folded)))
+
+
+def _texts_in(folded: str) -> set[str]:
     runs = _runs(folded)
     contained = [
         (name, reference, len(reference & runs) / len(reference))
@@ -149,9 +156,7 @@ def licences_in(text: str) -> tuple[str, ...]:
         names -= {"BSD-2-Clause", "BSD-3-Clause"}
     if "BSD-2-Clause-Patent" in names:
         names.discard("BSD-2-Clause")
-    if not names:
-        names.update(notices_in(folded))
-    return tuple(sorted(names))
+    return names
 
 
 def notices_in(folded: str) -> set[str]:
@@ -201,3 +206,53 @@ _NAMED_FILE = re.compile(r"(?:licen[cs]e|copying)[-_. ]?(?!txt|md|rst|html)([a-z
 def _names_its_licence(name: str) -> bool:
     found = _NAMED_FILE.fullmatch(name)
     return found is not None and re.search(r"[a-z]", found[1], re.I) is not None
+
+
+# Where a licence notice in a file begins, in lower case: (mark, bytes of text before it, bytes after it) to look at.
+_MARKS: tuple[tuple[bytes, int, int], ...] = (
+    (b"apache license", 80, 500),
+    (b"general public", 300, 700),
+    (b"mozilla public", 200, 1200),
+    (b"mit licen", 80, 300),
+    (b"boost software", 80, 200),
+    (b"permission is hereby granted", 0, 1800),
+    (b"redistribution and use in source", 600, 2600),
+    (b"permission to use, copy", 0, 1500),
+)
+_CHOICE = re.compile(
+    r"\bchoice of\b|\balternatively\b|\bat your option\b(?! any later)|\bdual licen[sc]ed\b|\blicensed under either\b"
+)
+_TRIPLE = "version mpl 1 1 gpl 2 0 lgpl 2 1"
+
+
+def detected(head: bytes, lowered: bytes) -> str | None:
+    """Return the licence that a notice in the first bytes of a file names or a text there is, or None.
+
+    Several are a choice if the notice says so ("alternatively", "at your option", "choice of"), else they hold
+    together. ``lowered`` is ``head.lower()``.
+    """
+    if b"licen" not in lowered and b"permi" not in lowered and b"redistribution" not in lowered:
+        return None
+    start, end = len(head), 0
+    for mark, before, after in _MARKS:
+        found = lowered.find(mark)
+        if found >= 0:
+            start, end = min(start, found - before), max(end, found + after)
+    if end == 0:
+        return None
+    # Files of one project mostly say the same; whole lines make the windows of such files equal more often.
+    start = head.rfind(b"\n", 0, max(start, 0)) + 1
+    return _in_window(head[start:end])
+
+
+@lru_cache(maxsize=4096)
+def _in_window(window: bytes) -> str | None:
+    folded = _folded(window.decode("utf-8", "replace"))
+    if _TRIPLE in folded:
+        return "MPL-1.1 OR GPL-2.0-or-later OR LGPL-2.1-or-later"
+    names = sorted({*_texts_in(folded), *notices_in(folded)})
+    if not names:
+        return None
+    if len(names) > 1 and _CHOICE.search(folded) is not None:
+        return licensing.either(names)
+    return licensing.every(names).expression

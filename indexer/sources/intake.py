@@ -14,6 +14,7 @@ from urllib.parse import quote
 from indexer import licensing
 from indexer.languages import language_of
 from indexer.licensing import HEAD_BYTES
+from indexer.recognition import detected
 from indexer.rules import SNIFF_BYTES, Rules, decode, encode, minified
 from indexer.sources.base import Item, Remark
 from provenance.records import (
@@ -120,6 +121,8 @@ class Intake:
                 yield Remark(path, "unknown licence", said.unknown)
             if said.expression != NOASSERTION:
                 license, license_origin, license_scope = said.expression, "header", "file"
+        elif (notice := detected(head, low)) is not None:
+            license, license_origin, license_scope = notice, "detected", "file"
         url = origin.url
         if url is not None and "{path}" in url:
             url = url.replace("{path}", quote(path, errors="surrogatepass"))
@@ -165,21 +168,26 @@ class Intake:
         if replaced:
             yield Remark(place, "lone surrogates replaced", f"{replaced} by U+FFFD")
         head = utf8[:HEAD_BYTES]
+        low = head.lower()
         changes: dict[str, object] = {}
         if source.license_scope != "file":
             said = licensing.header(head)
             if said is not None and said.unknown is not None:
                 yield Remark(place, "unknown licence", said.unknown)
-            if said is not None and said.expression != NOASSERTION:
+            if said is None:
+                notice = detected(head, low)
+                if notice is not None:
+                    changes.update(license=notice, license_origin="detected", license_scope="file")
+            elif said.expression != NOASSERTION:
                 changes.update(license=said.expression, license_origin="header", license_scope="file")
         if not source.copyrights:
-            changes["copyrights"] = licensing.copyrights(head)
+            changes["copyrights"] = licensing.copyrights(head, low)
         if source.language is None:
             changes["language"] = language_of(source.path, head)
         if source.vendored is None:
             changes["vendored"] = vendored(source.path)
         if source.generated is None:
-            changes["generated"] = generated(source.path, head.lower())
+            changes["generated"] = generated(source.path, low)
         yield Document(utf8, git_blob_id(utf8), replace(source, **changes))  # type: ignore[arg-type]
 
     def size(self, path: str, size: int) -> Skipped | None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from identify.vendor.licenses import LICENSES
 
 from indexer.licensing import canonical
-from indexer.recognition import from_files, licences_in
+from indexer.recognition import detected, from_files, licences_in
 from provenance.records import NOASSERTION
 
 TEXTS = {canonical(name).expression: text for name, text in LICENSES}
@@ -98,3 +98,40 @@ def test_a_tag_in_a_licence_file_speaks_for_it() -> None:
 def test_an_unknown_text_is_no_assertion() -> None:
     assert from_files({"LICENSE": "You may look, but not touch."}) == NOASSERTION
     assert from_files({}) == NOASSERTION
+
+
+@pytest.mark.parametrize(
+    ("head", "expression"),
+    [
+        ('/*\n * Licensed under the Apache License, Version 2.0 (the "License");\n * you may not\n */', "Apache-2.0"),
+        (
+            "// Licensed under the Apache License, Version 2.0 <LICENSE-APACHE> or the MIT license\n"
+            "// <LICENSE-MIT>, at your option.\n",
+            "Apache-2.0 OR MIT",
+        ),
+        (
+            " * This program is free software; you can redistribute it and/or modify it under the terms of the GNU\n"
+            " * General Public License as published by the Free Software Foundation; either version 2 of the\n"
+            " * License, or (at your option) any later version.\n",
+            "GPL-2.0-or-later",
+        ),
+        (
+            " * Version: MPL 1.1/GPL 2.0/LGPL 2.1\n * The contents are subject to the Mozilla Public License\n",
+            "MPL-1.1 OR GPL-2.0-or-later OR LGPL-2.1-or-later",
+        ),
+        ("# " + TEXTS["MIT"].replace("\n", "\n# "), "MIT"),
+        (
+            "/* This software is available to you under a choice of one of two licenses. You may choose to be\n"
+            " * licensed under the terms of the GNU General Public License version 2 as published by the Free Software\n"
+            " * Foundation,\n"
+            " * or the licence below:\n * " + TEXTS["BSD-2-Clause"].replace("\n", "\n * "),
+            "BSD-2-Clause OR GPL-2.0-only",
+        ),
+        ("# Use of this source code is governed by a BSD-style license that can be found in the LICENSE file.\n", None),
+        ("def apache_license():\n    '''Return the Apache License.'''\n", None),
+        ("print('permission denied')\n", None),
+    ],
+)
+def test_notices_at_the_head_of_a_file_are_detected(head: str, expression: str | None) -> None:
+    raw = f"#!/bin/sh\n{head}\ncode = 1\n".encode()[:4096]
+    assert detected(raw, raw.lower()) == expression
