@@ -18,6 +18,7 @@ VERBS = {
     "search": "Find a literal, a regular expression or words in the stored texts.",
     "show": "Print a stored document.",
     "info": "Describe an index, and verify its files.",
+    "withdraw": "Withdraw repositories, owners or documents (opt-out).",
     "compact": "Merge the segments and filters of an index.",
     "serve": "Serve indexes over HTTP: web pages, an API, the routes of Data Portraits.",
     "portrait": "Import published portraits, or export one.",

@@ -29,11 +29,12 @@ def command(
 
         provenance show 5f0c1a… --lines 10-40 --index corpus.idx
     """
+    from cli.document_ids import document_id
     from cli.terminal import printable
     from provenance.index import Index
     from provenance.reports import contract
 
-    identity = _identity(document)
+    identity = document_id(document)
     first, last = _lines(lines)
     with Index.open(index_folder(index)) as opened:
         found = opened.find(identity)
@@ -61,16 +62,6 @@ def command(
         }
         print(contract.render(shown) if format is Format.json else contract.render_line(shown))
     return 0
-
-
-def _identity(document: str) -> bytes:
-    try:
-        identity = bytes.fromhex(document)
-    except ValueError:
-        identity = b""
-    if len(identity) != 16:
-        raise ParameterError(f"{document!r} is no document id: 32 hex digits, as answers give it")
-    return identity
 
 
 def _lines(value: str | None) -> tuple[int, int | None]:

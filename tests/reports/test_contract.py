@@ -139,6 +139,23 @@ def test_building_and_compacting_report_in_json(tmp_path: Path, capsys: pytest.C
     valid("report", json.loads(out))
 
 
+def test_a_withdrawal_gives_a_receipt_and_hides_at_once(
+    scratch_index: Path, snippet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = ("--index", str(scratch_index), "--format", "json")
+    code, out = answer(capsys, "withdraw", "--repo", "CPython", *index)
+    receipt = json.loads(out)
+    valid("withdraw", receipt)
+    assert code == 0 and receipt["receipt"]["documents"] > 5
+    assert receipt["index"]["digest"] == receipt["receipt"]["digest"] != receipt["receipt"]["digest_before"]
+    for verb in ("check", "trace"):
+        code, out = answer(capsys, verb, str(snippet), *index)
+        assert code == 0 and json.loads(out)["results"][0]["verdict"] == "no_match"
+    _, out = answer(capsys, "search", "drop_whitespace and cur_line", *index)
+    assert json.loads(out)["total"] == {"value": 0, "exact": True}
+    assert answer(capsys, "withdraw", *index)[0] == 2
+
+
 def test_errors_are_json_on_stdout_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for verb in ("check", "trace", "info"):
         code = main([verb, "--index", str(tmp_path), "--format", "json"])
