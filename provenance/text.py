@@ -94,6 +94,20 @@ class Offsets:
         whole = part.lstrip(_CONTINUATIONS)
         return block * _STEP + len(part) - len(whole) + len(whole.decode("utf-8", "ignore")[:left].encode())
 
+    def span(self, start: int, end: int, *, common: bool = False) -> Span:
+        """Return the bytes [start, end) as a span in every unit."""
+        return Span(
+            start=self.code_point(start),
+            end=self.code_point(end),
+            start_byte=start,
+            end_byte=end,
+            start_utf16=self.utf16(start),
+            end_utf16=self.utf16(end),
+            start_line=self.line(start),
+            end_line=self.line(max(start, end - 1)),
+            common=common,
+        )
+
     def _totals(self, between: Callable[[int, int], int]) -> array[int]:
         """Return what stands before each multiple of the step."""
         totals = array("Q", [0])
@@ -166,18 +180,7 @@ class NormalisedText:
 
     def source_span(self, start: int, end: int, *, common: bool = False) -> Span:
         """Return the source bytes [start, end) as a span in every unit."""
-        offsets = self.offsets
-        return Span(
-            start=offsets.code_point(start),
-            end=offsets.code_point(end),
-            start_byte=start,
-            end_byte=end,
-            start_utf16=offsets.utf16(start),
-            end_utf16=offsets.utf16(end),
-            start_line=offsets.line(start),
-            end_line=offsets.line(max(start, end - 1)),
-            common=common,
-        )
+        return self.offsets.span(start, end, common=common)
 
 
 class StreamNormaliser:

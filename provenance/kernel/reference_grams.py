@@ -73,7 +73,7 @@ def holding(
     examined = bytes(part)[:_EXAMINED]
     for at in range(len(examined) - 2):
         variants = _variants(examined[at : at + 3], fold_case)
-        lists = [file.list(gram) for gram in variants]
+        lists = [file.cells_of(gram) for gram in variants]
         if variants and not _size(lists):
             return b"", True
         wanted.append(lists)
@@ -106,7 +106,7 @@ class _File:
         self.starts, self._grams, self._offsets = np.split(tables, [contents + 1, contents + 1 + grams])
         self._lists = file[end:]
 
-    def list(self, gram: int) -> Bytes8:
+    def cells_of(self, gram: int) -> Bytes8:
         """Return the list of a gram, empty where no text holds it."""
         at = int(np.searchsorted(self._grams, gram))
         if at == len(self._grams) or self._grams[at] != gram:

@@ -1,11 +1,7 @@
 """The one contract of all full-text engines.
 
-An engine finds *candidates*: stored contents that may hold what is asked for. Whoever asks verifies
-every candidate on the stored text. The engine indexes words (ARCHITECTURE.md, Words) with positions,
-keyword fields of the documents of each content, and a mark on contents that hold a word too long to index.
-
-Nothing that matches is ever missing from the candidates, but candidates need not match: an engine may leave
-out any condition that costs more than it saves.
+An engine finds *candidates*: stored contents that may hold what is asked for. Whoever asks verifies every candidate
+on the stored text. Nothing that matches is ever missing from the candidates, but candidates need not match.
 """
 
 from __future__ import annotations
@@ -42,40 +38,22 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
-class Phrase:
-    """Consecutive words of a literal text.
-
-    ``first_cut``: the literal begins inside a word, so ``words[0]`` is the end of some word;
-    ``last_cut``: it ends inside a word, so ``words[-1]`` is the beginning of some word. One word with both
-    is the inside of a word. Whether a literal's edge is a cut cannot be known: a literal that begins (ends)
-    with a letter or digit has ``first_cut`` (``last_cut``), and then a whole word is one of the possibilities.
-    ``fold_case``: ASCII letters match in either case.
-    """
-
-    words: tuple[str, ...]
-    first_cut: bool = False
-    last_cut: bool = False
-    fold_case: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Candidates:
     """Contents that may match: best first from `SearchEngine.ranked`, else ascending by address.
 
     ``complete`` is true when nothing that can match is missing from ``refs``; otherwise there may be more,
-    all of them behind the last one. ``scores`` go with ``refs`` where the engine ranks.
+    all of them behind the last one.
     """
 
     refs: tuple[ContentRef, ...]
     complete: bool
-    scores: tuple[float, ...] = ()
 
 
 class SearchEngine(Protocol):
     """The search parts of one index snapshot; usable from many threads.
 
     All methods raise `EngineUnavailable` when a part of the index does not answer: never fewer candidates.
-    ``after`` asks for candidates behind an address only.
+    Of ``filters`` an engine uses what it has keywords for.
     """
 
     @property
@@ -83,14 +61,20 @@ class SearchEngine(Protocol):
         """Return the engine's name: ``tantivy`` or ``elasticsearch``."""
         ...
 
-    def phrase(self, phrase: Phrase, filters: Filters, limit: int, after: ContentRef | None = None) -> Candidates:
-        """Find contents in which the words stand one after another; every content that may for a phrase of none."""
-        ...
-
-    def all_words(
-        self, words: Sequence[str], filters: Filters, limit: int, after: ContentRef | None = None
+    def holding(
+        self,
+        part: bytes,
+        filters: Filters,
+        limit: int,
+        after: ContentRef | None = None,
+        *,
+        fold_case: bool = False,
     ) -> Candidates:
-        """Find contents that hold every word, in any order."""
+        """Find contents whose normalised text may hold ``part``, a range of some normalised text.
+
+        ``after`` asks for those behind an address only. ``fold_case``: ASCII letters match in either case, and
+        any other character matches any. What is shorter than three bytes may stand everywhere.
+        """
         ...
 
     def ranked(self, words: Sequence[str], filters: Filters, limit: int) -> Candidates:
@@ -101,7 +85,7 @@ class SearchEngine(Protocol):
         ...
 
     def document_frequency(self, word: str) -> int:
-        """Return how many contents hold the word."""
+        """Return how many contents hold the word; one text in several segments counts in each."""
         ...
 
     def close(self) -> None:
@@ -110,20 +94,14 @@ class SearchEngine(Protocol):
 
 
 class SegmentWriter(Protocol):
-    """Builds the search part of one segment; one thread.
-
-    The engine's own files go to ``search/`` in the segment's directory, the words to ``words.txt``.
-    """
+    """Builds the search part of one segment, in ``search/`` of the segment's directory; one thread."""
 
     def add(self, content: int, text: bytes, sources: Sequence[Source]) -> None:
-        """Index one content (its UTF-8 text) with all its documents; contents come in ascending order."""
+        """Index one content (its UTF-8 text) with all its documents; contents come in ascending order from 0."""
         ...
 
-    def finish(self, words: bytes) -> list[str]:
-        """Make everything durable and return the names of the files written, relative to the segment.
-
-        ``words`` are the segment's distinct words as `KeyCollector.words` gives them.
-        """
+    def finish(self) -> list[str]:
+        """Make everything durable and return the names of the files written, relative to the segment."""
         ...
 
     def abandon(self) -> None:

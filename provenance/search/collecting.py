@@ -18,8 +18,9 @@ from provenance.records import ContentRef, Source
 from provenance.search.base import Filters
 from provenance.search.filtering import DocumentFilter
 from provenance.search.results import HIGHLIGHTS, Facets, Hit, SearchResults, Total
-from provenance.search.snippets import snippets_of, spans_of
+from provenance.search.snippets import snippets_of
 from provenance.search.streams import CandidateStream
+from provenance.text import Offsets
 
 
 class Matcher(Protocol):
@@ -165,11 +166,12 @@ def make_hit(index: Index, matcher: Matcher, entry: Entry, context: int) -> Hit:
     text = index.text(entry.ref)
     places = matcher.find(text, HIGHLIGHTS + 1)
     shown = places[:HIGHLIGHTS]
+    offsets = Offsets(text)
     return Hit(
         ref=entry.ref,
         content_id=entry.content_id,
         documents=tuple(entry.documents.items()),
-        highlights=tuple(spans_of(text, shown)),
+        highlights=tuple(offsets.span(start, end) for start, end in shown if start < end),
         all_highlighted=len(shown) == len(places),
         snippets=snippets_of(text, shown, context),
         score=entry.score,

@@ -11,14 +11,11 @@ from functools import cache
 from provenance import kernel
 from provenance.errors import QueryRejected
 from provenance.index import Index
-from provenance.search.base import Filters, Phrase
+from provenance.search.base import Filters
 from provenance.search.collecting import Reach, collect
 from provenance.search.results import SearchResults
 from provenance.search.streams import CandidateStream, Fetch
-from provenance.search.words import words_with_places
-
-_PHRASE_WORDS = 24
-"""Of a long literal so many words are asked for: more cost time and narrow nothing."""
+from provenance.text import clean
 
 
 def search_literal(
@@ -38,7 +35,7 @@ def search_literal(
     ``limit`` and ``offset`` count texts. Raises `QueryRejected` for an empty literal, `ParameterError`
     for a negative limit or offset, and what reading the index raises.
     """
-    literal = whole_characters(literal)
+    literal = clean(literal)
     if not literal:
         raise QueryRejected("the literal is empty; give at least one character")
     matcher = FoldedMatcher(literal) if fold_case and not literal.isascii() else LiteralMatcher(literal, fold_case)
@@ -47,27 +44,13 @@ def search_literal(
     return collect(index, stream, matcher, filters, limit, offset, reach or Reach())
 
 
-def whole_characters(text: str) -> str:
-    """Return ``text`` as an index stores it: every lone surrogate is U+FFFD."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
 def literal_candidates(index: Index, literal: str, filters: Filters, *, fold_case: bool = False) -> Fetch:
-    """Return where to fetch the contents that may hold a literal."""
-    phrase = literal_phrase(literal, fold_case=fold_case)
-    return lambda limit, after: index.engine.phrase(phrase, filters, limit, after)
+    """Return where to fetch the contents that may hold a literal.
 
-
-def literal_phrase(literal: str, *, fold_case: bool = False) -> Phrase:
-    """Return the words that a text with this literal holds one after another."""
-    words = words_with_places(literal)
-    if not words:
-        return Phrase((), fold_case=fold_case)
-    first_cut, last_cut = words[0][1] == 0, words[-1][2] == len(literal)
-    texts = tuple(word for word, _, _ in words)
-    if len(texts) > _PHRASE_WORDS:
-        return Phrase(texts[1 : 1 + _PHRASE_WORDS], fold_case=fold_case)
-    return Phrase(texts, first_cut, last_cut, fold_case)
+    White space at its ends is left out: in a text there may be more of it, and normalised it may be another.
+    """
+    part = kernel.normalise(literal.encode())
+    return lambda limit, after: index.engine.holding(part, filters, limit, after, fold_case=fold_case)
 
 
 class LiteralMatcher:

@@ -14,10 +14,11 @@ from provenance.errors import QueryRejected
 from provenance.index import Index
 from provenance.search.base import Filters
 from provenance.search.collecting import Gathering, Reach, check_page, make_hit
-from provenance.search.literal import LiteralMatcher, whole_characters
+from provenance.search.literal import LiteralMatcher
 from provenance.search.results import SearchResults, Total
 from provenance.search.streams import FIRST_PAGE
-from provenance.search.words import is_word_character, words_with_places
+from provenance.search.words import is_word_character, words_of
+from provenance.text import clean
 
 _SATURATION = 1.2
 _LENGTH_WEIGHT = 0.75
@@ -40,7 +41,7 @@ def search_words(
     than 64, otherwise as `search_literal`.
     """
     check_page(limit, offset)
-    words = list(dict.fromkeys(word for word, _, _ in words_with_places(whole_characters(query))))
+    words = list(dict.fromkeys(words_of(clean(query))))
     if not words or len(words) > _MOST_WORDS:
         raise QueryRejected(f"the query has {len(words)} different words; give 1 to {_MOST_WORDS}")
     filters, reach = filters or Filters(), reach or Reach()

@@ -1,35 +1,14 @@
-"""Where a text matches, in every unit, and the lines around it."""
+"""The lines around the places where a text matches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from provenance.records import Span
 from provenance.search.results import Snippet
 
 _SNIPPETS = 3
 _LINE_BYTES = 240
 """Longer lines are cut around what matches."""
-
-
-def spans_of(text: bytes, places: Iterable[tuple[int, int]]) -> list[Span]:
-    """Return half-open ranges of bytes of a UTF-8 text, ascending, in all units."""
-    spans = []
-    at = point = unit = 0
-    line = 1
-    for start, end in places:
-        ahead = text[at:start].decode("utf-8", "replace")
-        start_point = point + len(ahead)
-        start_unit = unit + _utf16(ahead)
-        start_line = line + text.count(b"\n", at, start)
-        inside = text[start:end].decode("utf-8", "replace")
-        point, unit = start_point + len(inside), start_unit + _utf16(inside)
-        line = start_line + text.count(b"\n", start, end)
-        # A range that ends with a newline ends in the line before it.
-        end_line = line - 1 if end > start and text[end - 1] == 0x0A else line
-        spans.append(Span(start_point, point, start, end, start_unit, unit, start_line, end_line))
-        at = end
-    return spans
 
 
 def snippets_of(text: bytes, places: Sequence[tuple[int, int]], context: int) -> tuple[Snippet, ...]:
@@ -79,7 +58,3 @@ def _whole_characters(text: bytes, start: int, end: int) -> tuple[int, int]:
     while end < len(text) and text[end] & 0xC0 == 0x80:
         end += 1
     return start, end
-
-
-def _utf16(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
