@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,21 @@ def _environment(changes: dict[str, str]) -> dict[str, str]:
 def start() -> Callable[..., subprocess.Popen[bytes]]:
     """Start `provenance` with words; ``env`` is added to the environment, other keywords go to `subprocess.Popen`.
 
-    ``obey_modes``: the process must not pass over file modes, which root's capabilities allow.
+    ``through``: a command that runs the rest. ``obey_modes``: the process must not pass over file modes, which root's capabilities allow.
     """
 
     def starter(
-        *words: str | Path, env: dict[str, str] | None = None, obey_modes: bool = False, **options: Any
+        *words: str | Path,
+        env: dict[str, str] | None = None,
+        obey_modes: bool = False,
+        through: Sequence[str] = (),
+        **options: Any,
     ) -> subprocess.Popen[bytes]:
-        prefix: list[str] = []
+        prefix = [*through]
         if obey_modes and os.geteuid() == 0:
             if shutil.which("setpriv") is None:
                 pytest.skip("root passes over file modes, and setpriv is not there to stop it")
-            prefix = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+            prefix += ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
         return subprocess.Popen([*prefix, *_COMMAND, *map(os.fspath, words)], env=_environment(env or {}), **options)
 

@@ -163,8 +163,16 @@ def test_completion_offers_verbs_and_options(run: Run) -> None:
         env={"_PROVENANCE_COMPLETE": "complete_bash", "COMP_WORDS": "provenance trace --so", "COMP_CWORD": "2"},
     ).stdout.decode()
     assert options.split() == ["--sources"]
-    script = run("--show-completion", "bash")
-    assert script.returncode == 0 or script.stdout
+
+
+def test_completion_is_installed_for_the_shell_it_is_run_from(start: Start, tmp_path: Path) -> None:
+    # Which shell it is, is told from the parent process.
+    shell = ["bash", "-c", '"$@"; exit $?', "bash"]
+    with start("--install-completion", through=shell, env={"HOME": str(tmp_path)}) as process:
+        out, err = process.communicate()
+    assert process.returncode == 0, err
+    script = (tmp_path / ".bash_completions" / "provenance.sh").read_text()
+    assert b"completion installed" in out and "_PROVENANCE_COMPLETE=complete_bash" in script
 
 
 def test_check_imports_nothing_it_does_not_use(demo_index: Path, snippet: Path) -> None:
