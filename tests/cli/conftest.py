@@ -27,7 +27,8 @@ def _environment(changes: dict[str, str]) -> dict[str, str]:
 def start() -> Callable[..., subprocess.Popen[bytes]]:
     """Start `provenance` with words; ``env`` is added to the environment, other keywords go to `subprocess.Popen`.
 
-    ``through``: a command that runs the rest. ``obey_modes``: the process must not pass over file modes, which root's capabilities allow.
+    ``through``: a command that runs the rest. ``obey_modes``: the process must not pass over file modes, which
+    root's capabilities allow.
     """
 
     def starter(
