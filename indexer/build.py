@@ -26,7 +26,7 @@ from indexer.rules import Rules, described
 from indexer.sources.base import DocumentSource
 from indexer.worker import Job, KeyTask, peak_memory
 from provenance.errors import CorpusError, MismatchError, ParameterError
-from provenance.manifest import Corpus, LayerEntry, Manifest, Removed, SegmentEntry
+from provenance.manifest import Corpus, LayerEntry, Manifest, Removed, SegmentEntry, file_sha256
 from provenance.parameters import Parameters
 from provenance.removal import DOCUMENTS, read_documents
 from provenance.segment import SegmentReader
@@ -288,8 +288,9 @@ class Run:
         name = f"{self.number:06d}"
         with refusals_named(self.root):
             (self.root / "layers").mkdir(exist_ok=True)
+        folder = self.root / "layers" / name
         report = build_layer(
-            self.root / "layers" / name,
+            folder,
             keys.tiles,
             keys.samples,
             geometry=parameters.geometry,
@@ -300,7 +301,7 @@ class Run:
             segments=segments,
         )
         self.report.layer = report
-        return LayerEntry(name, tuple(segments), report.keys, parameters.filter)
+        return LayerEntry(name, tuple(segments), report.keys, parameters.filter, file_sha256(folder / "manifest.json"))
 
     def _heard(self, weight: int, documents: int, text_bytes: int) -> None:
         self._state.done += weight

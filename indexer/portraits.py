@@ -21,7 +21,7 @@ from indexer.layers import FORMAT, described_file
 from provenance import kernel
 from provenance.errors import MismatchError, ParameterError
 from provenance.index import Index
-from provenance.manifest import Corpus, LayerEntry, Manifest
+from provenance.manifest import Corpus, LayerEntry, Manifest, file_sha256
 from provenance.membership import LAYER_MANIFEST
 from provenance.membership.base import Geometry
 from provenance.membership.portrait import PortraitFilter, write_portrait
@@ -169,7 +169,8 @@ def _write_layer(directory: Path, dump: Path, head: Head, geometry: Geometry) ->
         }
         write_durably(beside / LAYER_MANIFEST, json.dumps(manifest, indent=1).encode("ascii") + b"\n")
         rename_durably(beside, directory)
-    return LayerEntry(directory.name, (), head.elements, "portrait"), sum(int(file["bytes"]) for file in files.values())
+    entry = LayerEntry(directory.name, (), head.elements, "portrait", file_sha256(directory / LAYER_MANIFEST))
+    return entry, sum(int(file["bytes"]) for file in files.values())
 
 
 def _digest(root: Path, manifest: Manifest) -> str:

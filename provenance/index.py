@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from provenance.errors import IndexMissing, StorageError
-from provenance.manifest import NAME, Corpus, Manifest
+from provenance.errors import CorruptFile, IndexMissing, StorageError
+from provenance.manifest import NAME, Corpus, Manifest, file_sha256
 from provenance.parameters import Parameters
 from provenance.records import ContentRef, Source
 from provenance.storage import refusals_named
@@ -241,14 +241,22 @@ class Index:
     def _open_filters(self) -> tuple[MembershipFilter, ...]:
         from provenance.membership import open_attached, open_layer
 
-        layers = [open_layer(self.path / "layers" / entry.id, self.geometry) for entry in self.manifest.layers]
+        layers = [open_layer(folder, self.geometry) for folder in self._layer_folders()]
         return (*layers, *(open_attached(self.path, entry) for entry in self.manifest.attached))
 
     def _open_common_filters(self) -> tuple[BlockedFilter, ...]:
         from provenance.membership import open_common
 
-        opened = [open_common(self.path / "layers" / entry.id, self.geometry) for entry in self.manifest.layers]
+        opened = [open_common(folder, self.geometry) for folder in self._layer_folders()]
         return tuple(layer for layer in opened if layer is not None)
+
+    def _layer_folders(self) -> Iterator[Path]:
+        """Yield the folders of the layers, each after its manifest was compared with index.json."""
+        for entry in self.manifest.layers:
+            folder = self.path / "layers" / entry.id
+            if file_sha256(folder / "manifest.json") != entry.manifest:
+                raise CorruptFile(folder / "manifest.json", f"not the manifest that {NAME} recorded")
+            yield folder
 
     def _open_engine(self) -> SearchEngine:
         from provenance.search import open_engine

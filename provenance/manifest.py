@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from provenance.errors import CorruptFile, IncompatibleVersion, ParameterError
+from provenance.errors import CorruptFile, IncompatibleVersion, IndexMissing, ParameterError, StorageError
 from provenance.parameters import Parameters, canonical_json
 
 FORMAT = 1
@@ -50,12 +50,13 @@ class SegmentEntry:
 
 @dataclass(frozen=True, slots=True)
 class LayerEntry:
-    """One filter layer and the segments whose keys it holds; ``kind`` is ``blocked`` or ``pybloom``."""
+    """One filter layer and the segments whose keys it holds; ``manifest`` is its manifest's SHA-256."""
 
     id: str
     segments: tuple[str, ...]
     keys: int
     kind: str
+    manifest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,16 @@ class Manifest:
 def _removed(value: Mapping[str, Any]) -> Removed:
     fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in value.items()}
     return Removed(**fields)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a small file in hex. Raises `IndexMissing` or `StorageError`."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        raise IndexMissing(f"{path}: a file of the index is missing") from None
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}") from error
 
 
 def read_json(data: bytes, path: Path) -> dict[str, Any]:
