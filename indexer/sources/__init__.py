@@ -8,7 +8,7 @@ from collections.abc import Callable
 from indexer.sources.base import DocumentSource, SourceOptions
 from provenance.errors import CorpusError, ParameterError
 
-FORMATS = ("directory", "git", "archive", "jsonl", "parquet")
+FORMATS = ("directory", "git", "archive", "jsonl", "parquet", "datasets")
 """What ``format`` can force."""
 _BESIDE = ("readme", "license", "licence", "dataset_info", "gitattributes", "_success", "state.json")
 """What describes a folder of tables or archives, as names begin."""
@@ -17,9 +17,10 @@ _BESIDE = ("readme", "license", "licence", "dataset_info", "gitattributes", "_su
 def open_source(location: str, options: SourceOptions | None = None) -> DocumentSource:
     """Return the source of what stands at ``location``; nothing is read beyond what tells what it is.
 
-    In this order: the format that the options force; ``git:PATH`` or ``git:PATH@REVISION``; an address with ``://``
-    (tables behind fsspec); a bare repository, or a folder with ``.git`` if a revision is given; ``PATH@REVISION``; a
-    table or archive by its suffix; a folder of nothing but tables, or but archives; any other folder or file as it is.
+    In this order: the format that the options force; ``git:PATH`` or ``git:PATH@REVISION``; ``datasets:NAME`` (Hugging
+    Face); an address with ``://`` (tables and archives behind fsspec); a bare repository, or a folder with ``.git`` if
+    a revision is given; ``PATH@REVISION``; a table or archive by its suffix; a saved data set; a folder of nothing but
+    tables, or but archives; any other folder or file as it is.
     Raises `CorpusError` if nothing is there.
     """
     options = options or SourceOptions()
@@ -27,6 +28,8 @@ def open_source(location: str, options: SourceOptions | None = None) -> Document
         raise ParameterError(f"format {options.format!r} is not known; there are {', '.join(FORMATS)}")
     if options.format == "git" or location.startswith("git:"):
         return _git(location.removeprefix("git:"), options)
+    if options.format == "datasets" or location.startswith("datasets:"):
+        return _data_set(location, options)
     if options.format == "directory":
         return _directory(location, options)
     from indexer.sources.files import is_remote
@@ -43,6 +46,10 @@ def open_source(location: str, options: SourceOptions | None = None) -> Document
             return _git(location, options)
         raise CorpusError(f"{location}: there is no such file or folder")
     if os.path.isdir(location):
+        from indexer.sources.hub import is_saved_data_set
+
+        if is_saved_data_set(location):
+            return _data_set(location, options)
         if is_repository(location) or options.revision is not None and os.path.exists(os.path.join(location, ".git")):
             return _git(location, options)
         if _only(location, _is_table):
@@ -72,6 +79,12 @@ def _rows(location: str, options: SourceOptions) -> DocumentSource:
     from indexer.sources.rows import RowsSource
 
     return RowsSource(location, options)
+
+
+def _data_set(location: str, options: SourceOptions) -> DocumentSource:
+    from indexer.sources.hub import DatasetsSource
+
+    return DatasetsSource(location, options)
 
 
 def _archives(location: str, options: SourceOptions) -> DocumentSource:
