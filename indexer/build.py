@@ -36,6 +36,12 @@ LAYER_SHARES = (0.85, 0.05, 0.05, 0.05)
 """What part of the false-positive rate each layer may use up: a query asks all of them, and their rates add up.
 The first layer, or the only one after compaction, is the large one."""
 MAX_LAYERS = len(LAYER_SHARES)
+BY_RULE = frozenset(
+    "binary,empty,excluded,git-lfs pointer,hard link,hidden,ignored by .gitignore,minified,no text,not a file,package metadata,"
+    "submodule,symbolic link,too large,too small".split(",")
+)
+"""Reasons for which a text is left out on purpose. Any other means that something of the corpus was lost, and
+that the index is not complete."""
 
 
 def build(
@@ -85,6 +91,7 @@ def build(
         if not added:
             run.scratch.remove()
             return run.nothing_new(old, results)
+        corpus = replace(corpus, complete=corpus.complete and BY_RULE.issuperset(run.report.tally.skipped))
         return run.commit(before, (*before.segments, *added), results, corpus, rebuild=None)
 
 

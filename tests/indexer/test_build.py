@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,9 @@ from indexer.commit import WriterLock
 from indexer.report import Progress
 from indexer.segments import repository_number
 from indexer.sources import open_source
-from indexer.sources.base import SourceOptions
+from indexer.sources.base import SourceOptions, Unit
 from provenance import kernel
-from provenance.errors import CorpusError, IndexBusy, MismatchError, ParameterError
+from provenance.errors import CorpusError, IndexBusy, MismatchError, ParameterError, StorageError
 from provenance.index import Index
 from provenance.parameters import Parameters
 from provenance.records import Document, Skipped
@@ -333,3 +335,85 @@ def test_reader_keeps_its_snapshot_while_the_index_grows(built: Built, held: Hel
     with Index.open(folder) as after:
         assert sorted(os.listdir(folder / "layers")) == sorted(layer.id for layer in after.manifest.layers)
     assert os.listdir(folder / "retired") == []
+
+
+def test_index_is_complete_unless_something_was_lost(tmp_path: Path, listed: Any, doc: Any) -> None:
+    folder = tmp_path / "index"
+    build([listed([doc("a = 1\n" * 9), Skipped("b.bin", "binary"), Skipped("c", "too large")])], folder, workers=1)
+    with Index.open(folder) as index:
+        assert index.describe()["corpus"]["complete"] is True
+    build([listed([doc("b = 1\n" * 9, path="b.py"), Skipped("secret.py", "no permission")])], folder, workers=1)
+    with Index.open(folder) as index:
+        assert index.describe()["corpus"]["complete"] is False
+
+
+LIMITED = """
+import resource, sys
+from indexer.build import build
+from indexer.sources import open_source
+from indexer.sources.base import SourceOptions, Unit
+from provenance.errors import StorageError
+from provenance.parameters import Parameters
+corpus, target, limit, workers = sys.argv[1:5]
+sources = [open_source(f"{corpus}/part{n}", SourceOptions(each_folder=True)) for n in range(10)]
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
+    parameters = Parameters(segment_bytes=60_000, common_repositories=3)
+    try:
+        build(sources, target, workers=int(workers), corpus_name="small", parameters=parameters)
+    except StorageError as error:
+        print(error)
+        sys.exit(2)
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("limit", [2_000, 60_000, 150_000])
+def test_refused_write_names_the_file_and_leaves_the_index_to_be_resumed(
+    limit: int, workers: int, undisturbed: Path, corpus: Path, built: Built, held: Held, tmp_path: Path
+) -> None:
+    folder = tmp_path / "index"
+    built(folder, [0, 1])
+    before = (folder / "index.json").read_bytes()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = [sys.executable, "-c", LIMITED, str(corpus), str(folder), str(limit), str(workers)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert str(folder) in done.stdout and "File too large" in done.stdout and done.stdout.count("\n") == 1
+    assert (folder / "index.json").read_bytes() == before
+    assert not list(folder.glob("*/.*.part"))
+    built(folder)
+    assert held(folder) == held(undisturbed)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_no_permission_is_a_storage_error(tmp_path: Path, built: Built) -> None:
+    (tmp_path / "locked").mkdir(mode=0o555)
+    with pytest.raises(StorageError, match="locked.*Permission denied"):
+        built(tmp_path / "locked" / "index", [0])
+
+
+def test_target_that_is_a_file_is_a_storage_error(tmp_path: Path, built: Built) -> None:
+    (tmp_path / "index").write_text("x")
+    with pytest.raises(StorageError, match="index: File exists"):
+        built(tmp_path / "index", [0])
+
+
+class Failing:
+    """A source whose second unit cannot be read at all."""
+
+    location = "failing"
+
+    def plan(self) -> Any:
+        yield from (Unit(10, number, "1") for number in range(3))
+
+    def read(self, unit: Unit) -> Any:
+        if unit.payload == 1:
+            raise CorpusError("failing: unit 1 is gone")
+        return iter(())
+
+
+def test_source_that_fails_stops_the_build_with_its_own_error(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="unit 1 is gone"):
+        build([Failing()], tmp_path / "index", workers=1)
+    assert not (tmp_path / "index" / "index.json").exists()
