@@ -126,24 +126,22 @@ fn set_portable(half: &mut [u8], lines: &[u64], mixed: &[u64]) {
 pub fn sum_of_random_lines(body: &[u8], count: u64, seed: u64) -> u64 {
     let all = body.len() as u64 / 64;
     let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_add(HALF_CONSTANTS[0]);
-        let product = u128::from(state) * u128::from(state ^ HALF_CONSTANTS[1]);
-        multiply_high(product as u64 ^ (product >> 64) as u64, all) << 6
-    };
-    let mut ring = [0; AHEAD];
+    let mut lines = [0; BLOCK + AHEAD];
     let mut sum = 0u64;
-    for at in 0..count + AHEAD as u64 {
-        let slot = &mut ring[(at % AHEAD as u64) as usize];
-        if at >= AHEAD as u64 {
-            sum = sum.wrapping_add(word(body, *slot as usize));
+    let mut left = count;
+    while left > 0 {
+        let here = left.min(BLOCK as u64) as usize;
+        for line in &mut lines[..here] {
+            state = state.wrapping_add(HALF_CONSTANTS[0]);
+            let product = u128::from(state) * u128::from(state ^ HALF_CONSTANTS[1]);
+            *line = multiply_high(product as u64 ^ (product >> 64) as u64, all) << 6;
         }
-        if at < count {
-            *slot = next();
-            prefetch(body, *slot);
-        } else {
-            *slot = 0;
+        lines[..AHEAD.min(here)].iter().for_each(|&line| prefetch(body, line));
+        for at in 0..here {
+            prefetch(body, lines[at + AHEAD]);
+            sum = sum.wrapping_add(word(body, lines[at] as usize));
         }
+        left -= here as u64;
     }
     sum
 }
