@@ -162,6 +162,19 @@ class _Runs(Generic[R]):
         self._maps.append(mapped)
         return mapped
 
+    @staticmethod
+    def _done_with(mapped: mmap.mmap, first: int, last: int) -> None:
+        """Let the pages within the bytes [first, last) go: read once, they would only look like memory in use.
+
+        Ranges are read in ascending order, so ``first`` is the beginning of the array: the search for a range has
+        touched pages all over what lies before it.
+        """
+        advice = getattr(mmap, "MADV_DONTNEED", None)
+        first = -(-first // mmap.PAGESIZE) * mmap.PAGESIZE
+        last = last // mmap.PAGESIZE * mmap.PAGESIZE
+        if advice is not None and last > first:
+            mapped.madvise(advice, first, last - first)
+
     def __enter__(self) -> Self:
         """Return the runs themselves."""
         return self
@@ -195,10 +208,14 @@ class KeyRuns(_Runs[U64]):
 
     def distinct(self, low: int, high: int) -> bytes:
         """Return the distinct keys in [low, high), ascending, little-endian; ``high`` is at most 2^64."""
-        parts = [part for run in self._runs if len(part := run[slice(*_range(run, low, high))])]
-        if len(parts) > 1:
-            return kernel.sort_unique(np.concatenate(parts).tobytes())
-        return parts[0].tobytes() if parts else b""
+        cuts = [_range(run, low, high) for run in self._runs]
+        parts = [run[first:last] for run, (first, last) in zip(self._runs, cuts, strict=True) if last > first]
+        if not parts:
+            return b""
+        together = np.concatenate(parts)
+        for mapped, (_, last) in zip(self._maps, cuts, strict=True):
+            self._done_with(mapped, 0, 8 * last)
+        return kernel.sort_unique(together.view(np.uint8).data) if len(parts) > 1 else together.tobytes()
 
 
 class SampleRuns(_Runs[tuple[U64, U32]]):
@@ -224,36 +241,50 @@ class SampleRuns(_Runs[tuple[U64, U32]]):
 
     def common(self, low: int, high: int, repositories: int) -> U64:
         """Return the keys in [low, high) that come with at least that many different repositories, ascending."""
-        slices = [(keys, numbers, *_range(keys, low, high)) for keys, numbers in self._runs]
-        parts = [keys[first:last] for keys, _, first, last in slices if last > first]
+        cuts, slices = self._slices(low, high)
+        parts = [keys for keys, _ in slices if len(keys)]
         if not parts:
             return np.zeros(0, dtype=np.uint64)
         ordered = np.sort(np.concatenate(parts)) if len(parts) > 1 else parts[0]
         # Few keys come often at all; only for them is it looked whether the repositories differ.
         ahead = ordered[repositories - 1 :]
         often = np.unique(ahead[ahead == ordered[: len(ahead)]])
-        if len(parts) == 1 or not len(often):
-            return often
-        pairs: list[U64] = []
-        for keys, numbers, first, last in slices:
-            held = keys[first:last]
-            at = np.searchsorted(often, held)
-            chosen = np.flatnonzero(often[np.minimum(at, len(often) - 1)] == held)
-            pairs.append((at[chosen].astype(np.uint64) << np.uint64(32)) | numbers[first:last][chosen])
-        counts = np.bincount((np.unique(np.concatenate(pairs)) >> np.uint64(32)).astype(np.int64), minlength=len(often))
-        chosen_keys: U64 = often[counts >= repositories]
-        return chosen_keys
+        if len(parts) > 1 and len(often):
+            pairs: list[U64] = []
+            for keys, numbers in slices:
+                at = np.searchsorted(often, keys)
+                chosen = np.flatnonzero(often[np.minimum(at, len(often) - 1)] == keys)
+                pairs.append((at[chosen].astype(np.uint64) << np.uint64(32)) | numbers[chosen])
+            holders = (np.unique(np.concatenate(pairs)) >> np.uint64(32)).astype(np.int64)
+            often = often[np.bincount(holders, minlength=len(often)) >= repositories]
+        self._release(cuts)
+        return often
 
     def distinct(self, low: int, high: int) -> tuple[U64, U32]:
         """Return the distinct pairs with keys in [low, high), ascending: keys, repositories."""
-        cuts = [slice(*_range(keys, low, high)) for keys, _ in self._runs]
-        keys = np.concatenate([keys[cut] for (keys, _), cut in zip(self._runs, cuts, strict=True)])
-        numbers = np.concatenate([numbers[cut] for (_, numbers), cut in zip(self._runs, cuts, strict=True)])
+        cuts, slices = self._slices(low, high)
+        keys = np.concatenate([keys for keys, _ in slices])
+        numbers = np.concatenate([numbers for _, numbers in slices])
+        self._release(cuts)
         order = np.lexsort((numbers, keys))
         keys, numbers = keys[order], numbers[order]
         new = np.ones(len(keys), dtype=bool)
         new[1:] = (keys[1:] != keys[:-1]) | (numbers[1:] != numbers[:-1])
         return keys[new], numbers[new]
+
+    def _slices(self, low: int, high: int) -> tuple[list[tuple[int, int]], list[tuple[U64, U32]]]:
+        """Return what lies in [low, high): positions in each run, and the keys and numbers there."""
+        cuts = [_range(keys, low, high) for keys, _ in self._runs]
+        found = [
+            (keys[first:last], numbers[first:last])
+            for (keys, numbers), (first, last) in zip(self._runs, cuts, strict=True)
+        ]
+        return cuts, found
+
+    def _release(self, cuts: list[tuple[int, int]]) -> None:
+        for mapped, (keys, _), (_, last) in zip(self._maps, self._runs, cuts, strict=True):
+            self._done_with(mapped, 0, 8 + 8 * last)
+            self._done_with(mapped, 8 + 8 * len(keys), 8 + 8 * len(keys) + 4 * last)
 
 
 class _Merger:

@@ -40,7 +40,7 @@ CLOSED.release()
 _FIELDS = struct.Struct("<8sIIQQQIIIId32sQQQ")
 _CHECKSUM = struct.Struct("<Q")
 _UNITS = ("utf8", "codepoint")
-_CHUNK = 8 << 20
+_CHUNK = 4 << 20
 _RANGE_KEYS = 1 << 20
 """Keys of one range: 8 MiB of keys and, at 1e-6, 4 MiB of filter."""
 
@@ -272,7 +272,8 @@ def write_filter(
                 pass
         if inserted != keys:
             raise ParameterError(f"{path}: {keys} keys announced, {inserted} given; they must be distinct and in range")
-        header = Header(geometry, role, halves, regions, keys, target, common_repositories, _read_checksum(descriptor))
+        found = checksum_of_rest(descriptor, HEADER_BYTES)
+        header = Header(geometry, role, halves, regions, keys, target, common_repositories, found)
         _write_at(descriptor, memoryview(header.to_bytes()), 0)
         fsync_descriptor(descriptor)
     return header
@@ -301,11 +302,15 @@ def _write_at(descriptor: int, data: memoryview, offset: int) -> None:
         data, offset = data[written:], offset + written
 
 
-def _read_checksum(descriptor: int) -> int:
-    """Return the checksum of the body of an open filter file."""
-    with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as page:
-        with page[HEADER_BYTES:] as body:
-            return checksum_in_parts(body)
+def checksum_of_rest(descriptor: int, offset: int = 0) -> int:
+    """Return the XXH3-64 (seed 0) of an open file from an offset to its end, in bounded memory."""
+    import xxhash
+
+    digest = xxhash.xxh3_64()
+    while part := os.pread(descriptor, _CHUNK, offset):
+        digest.update(part)
+        offset += len(part)
+    return digest.intdigest()
 
 
 def checksum_in_parts(body: memoryview) -> int:

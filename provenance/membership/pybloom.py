@@ -33,7 +33,7 @@ from provenance import kernel
 from provenance.errors import CorruptFile, IncompatibleVersion, ParameterError
 from provenance.membership.asking import chain_pairs
 from provenance.membership.base import Geometry, Hits
-from provenance.membership.blocked import CHECKED_AT_OPEN, CLOSED, advise, checksum, checksum_in_parts
+from provenance.membership.blocked import CHECKED_AT_OPEN, CLOSED, advise, checksum, checksum_in_parts, checksum_of_rest
 from provenance.storage import fsync_descriptor, refusals_named
 from provenance.windows import window_count
 
@@ -202,10 +202,7 @@ class PybloomFilter:
 def file_checksum(path: Path) -> int:
     """Return the XXH3-64 of a whole file. Raises `StorageError`."""
     with refusals_named(path), open(path, "rb") as file:
-        if not os.fstat(file.fileno()).st_size:
-            raise CorruptFile(path, "the file is empty")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
-            return checksum_in_parts(view)
+        return checksum_of_rest(file.fileno())
 
 
 def write_pybloom(path: Path, keys: int, chunks: Iterable[bytes], *, geometry: Geometry, target: float) -> Preamble:
