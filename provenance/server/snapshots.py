@@ -37,7 +37,9 @@ class Snapshot:
     def require_texts(self) -> None:
         """Raise `FiltersOnly` for an index without texts."""
         if not self.holds_texts:
-            raise FiltersOnly(f"the index {self.name} is an imported portrait, a filter without texts: check can ask it")
+            raise FiltersOnly(
+                f"the index {self.name} is an imported portrait, a filter without texts: check can ask it"
+            )
 
     @cached_property
     def _statistics(self) -> Statistics:

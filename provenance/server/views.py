@@ -22,11 +22,12 @@ _FORGES = {"github.com": "#L{0}-L{1}", "gitlab.com": "#L{0}-{1}", "codeberg.org"
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a line; ``spans`` are the numbers (from 1) of the spans it belongs to."""
+    """A part of a line; ``spans`` are the numbers (from 1) of the spans it belongs to, ``begins`` one that begins."""
 
     text: str
     spans: tuple[int, ...] = ()
     common: bool = False
+    begins: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,14 @@ def _pieces(text: str, start: int, end: int, marks: Sequence[tuple[int, int, int
     edges = sorted({start, end, *(min(max(edge, start), end) for _, low, high, _ in marks for edge in (low, high))})
     pieces = []
     for low, high in zip(edges, edges[1:], strict=False):
-        inside = [(number, common) for number, at, until, common in marks if at <= low and high <= until]
+        inside = [mark for mark in marks if mark[1] <= low and high <= mark[2]]
         pieces.append(
-            Piece(text[low:high], tuple(number for number, _ in inside), bool(inside) and all(c for _, c in inside))
+            Piece(
+                text[low:high],
+                tuple(number for number, *_ in inside),
+                common=bool(inside) and all(common for *_, common in inside),
+                begins=next((number for number, first, *_ in inside if first == low), None),
+            )
         )
     return tuple(pieces)
 

@@ -137,6 +137,12 @@ def hostile_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def hostile_code() -> str:
+    """The code in the hostile index."""
+    return HOSTILE_CODE
+
+
+@pytest.fixture(scope="session")
 def settings(demo_index: Path, portrait_index: Path, hostile_index: Path) -> Settings:
     """What the shared server runs with."""
     return Settings(

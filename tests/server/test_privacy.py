@@ -1,0 +1,133 @@
+"""What is asked leaves no trace: a canary through every route, every error and the stop of a real process."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+CANARY = "canary_7f3a9c_singing"
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_canary_is_found_nowhere_after_every_route_and_the_stop(
+    demo_index: Path, portrait_index: Path, tmp_path: Path, debug: bool
+) -> None:
+    log = open(tmp_path / "log", "wb")
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), "HOME": str(tmp_path)}
+    (tmp_path / "tmp").mkdir()
+    port = _free_port()
+    command = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", "serve"]
+    command += ["--index", f"demo={demo_index}", "--index", f"portrait={portrait_index}", "--port", str(port)]
+    process = subprocess.Popen(
+        command + ["--debug"] * debug, stdout=log, stderr=log, env=environment, cwd=Path(__file__).parents[2]
+    )
+
+    def ask(method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request(method, path, body, {"Content-Type": kind, "User-Agent": CANARY, "Cookie": CANARY})
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        return answer.status, content
+
+    try:
+        _wait(ask)
+        code = f"def {CANARY}(argument):\n    return '{CANARY}' * argument\n" * 40
+        quoted = code.replace("\n", "\\n")
+        for index in ("demo", "portrait"):
+            fields = f'"index": "{index}"'
+            for body in (
+                f'{{"text": "{quoted}", {fields}}}',
+                f'{{"texts": [{{"text": "{quoted}", "path": "{CANARY}"}}], {fields}}}',
+                f'{{"query": "{CANARY}", {fields}}}',
+                f'{{"query": "({CANARY}", "mode": "regex", {fields}}}',
+                f'{{"query": "{CANARY}", "mode": "words", "repositories": ["{CANARY}"], {fields}}}',
+                f'{{"text": "{CANARY}", "{CANARY}": 1, "min_chars": "{CANARY}"}}',
+                f'{{"text": "{CANARY}", "index": "{CANARY}"}}',
+                f'{{"text": "{CANARY}',
+                f'{{"text": "{CANARY}\udcff"}}',
+                f'"{CANARY}"',
+            ):
+                for verb in ("check", "trace", "search", CANARY):
+                    ask("POST", f"/api/v1/{verb}?{CANARY}=1", body.encode("utf-8", "surrogateescape"))
+            for route in ("overlap", "q", "quip"):
+                for body in (
+                    f'{{"document": "{quoted}", "documents": ["{quoted}"], "seq_id": "{CANARY}"}}',
+                    f'{{"document": ["{CANARY}"], "documents": "{CANARY}"}}',
+                    CANARY,
+                ):
+                    ask("POST", f"/{route}?index={index}", body.encode())
+            form = urlencode({"text": code, "q": CANARY, "index": index, "repositories": CANARY}).encode()
+            for page in ("/", "/search", f"/{CANARY}"):
+                ask("POST", page, form, "application/x-www-form-urlencoded")
+                ask("POST", page, form, f"multipart/form-data; boundary={CANARY}")
+                ask("GET", f"{page}?q={CANARY}&owner={CANARY}&index={index}")
+            ask("GET", f"/lookup?owner={CANARY}&repository={CANARY}&index={index}")
+            ask("GET", f"/documents/{CANARY}?lines={CANARY}&index={CANARY}")
+            ask("GET", f"/api/v1/documents/{CANARY}")
+        ask("POST", "/api/v1/check", CANARY.encode() * 400_000)
+        _raw(port, f"{CANARY} {CANARY} HTTP/9.9\r\n\r\n")
+        _raw(port, f"GET / HTTP/1.1\r\n{CANARY}\r\n\r\n")
+        _raw(port, f"POST /overlap HTTP/1.1\r\nContent-Length: 100\r\n\r\n{CANARY}")
+        _, metrics = ask("GET", "/metrics")
+        assert CANARY.encode() not in metrics and b"provenance_requests_total" in metrics
+        for mapped in _open_files(process.pid):
+            assert CANARY not in mapped
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) in (0, -signal.SIGTERM)
+    finally:
+        process.kill()
+        process.wait()
+        log.close()
+    for path in [each for each in tmp_path.rglob("*") if each.is_file()]:
+        assert CANARY.encode() not in path.read_bytes(), path
+        assert CANARY not in path.name
+    for folder in (demo_index, portrait_index):
+        for path in [each for each in folder.rglob("*") if each.is_file()]:
+            assert CANARY.encode() not in path.read_bytes(), path
+    text = (tmp_path / "log").read_text()
+    assert "Traceback" not in text and not re.search(r"(GET|POST) /", text)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _wait(ask: Any) -> None:
+    until = time.monotonic() + 30
+    while True:
+        try:
+            if ask("GET", "/readyz")[0] == 200:
+                return
+        except OSError:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+
+def _raw(port: int, text: str) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as raw:
+        raw.sendall(text.encode())
+        raw.shutdown(socket.SHUT_WR)
+        try:
+            while raw.recv(4096):
+                pass
+        except OSError:
+            pass
+
+
+def _open_files(process: int) -> list[str]:
+    folder = Path(f"/proc/{process}/fd")
+    return [os.readlink(each) for each in folder.iterdir()] if folder.is_dir() else []
