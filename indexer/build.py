@@ -37,8 +37,8 @@ LAYER_SHARES = (0.85, 0.05, 0.05, 0.05)
 The first layer, or the only one after compaction, is the large one."""
 MAX_LAYERS = len(LAYER_SHARES)
 BY_RULE = frozenset(
-    "binary,empty,excluded,git-lfs pointer,hard link,hidden,ignored by .gitignore,minified,no text,not a file,package metadata,"
-    "submodule,symbolic link,too large,too small".split(",")
+    "binary,empty,excluded,git-lfs pointer,hard link,hidden,ignored by .gitignore,minified,no text,not a file,"
+    "package metadata,submodule,symbolic link,too large,too small".split(",")
 )
 """Reasons for which a text is left out on purpose. Any other means that something of the corpus was lost, and
 that the index is not complete."""
