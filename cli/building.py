@@ -63,6 +63,17 @@ def finish(folder: str, report: BuildReport, format: Format) -> int:
     return 0
 
 
+def write_page(folder: str, report: BuildReport, path: str) -> None:
+    """Write the report as a web page. Raises `StorageError`."""
+    from indexer.report_page import FilterFacts, report_page
+    from provenance.storage import refusals_named
+
+    with Index.open(folder) as index:
+        facts = [FilterFacts(each.kind, each.keys, each.expected_false_positive_rate) for each in index.filters]
+    with refusals_named(path), open(path, "w", encoding="utf-8") as file:
+        file.write(report_page(report, facts))
+
+
 def plain(value: Any) -> Any:
     """Return dataclasses and containers as what JSON has; the folder's path is left out."""
     if is_dataclass(value) and not isinstance(value, type):

@@ -222,6 +222,8 @@ _MARKS: tuple[tuple[bytes, int, int], ...] = (
 _CHOICE = re.compile(
     r"\bchoice of\b|\balternatively\b|\bat your option\b(?! any later)|\bdual licen[sc]ed\b|\blicensed under either\b"
 )
+_MOST_IN_A_HEAD = 3
+"""What names more licences than this is a list of licences (a checker, a table), not a notice."""
 _TRIPLE = "version mpl 1 1 gpl 2 0 lgpl 2 1"
 
 
@@ -251,7 +253,7 @@ def _in_window(window: bytes) -> str | None:
     if _TRIPLE in folded:
         return "MPL-1.1 OR GPL-2.0-or-later OR LGPL-2.1-or-later"
     names = sorted({*_texts_in(folded), *notices_in(folded)})
-    if not names:
+    if not names or len(names) > _MOST_IN_A_HEAD:
         return None
     if len(names) > 1 and _CHOICE.search(folded) is not None:
         return licensing.either(names)

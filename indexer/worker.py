@@ -121,7 +121,7 @@ class Worker:
                     if not builder.add(item, identity):
                         result.repeated += 1
                         continue
-                    tally.add(item)
+                    tally.add(item, job.sources[position].location)
                     tally.text_bytes += builder.text_bytes - before
                     if builder.full:
                         self._finish(builder, result)

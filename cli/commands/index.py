@@ -77,6 +77,9 @@ def command(
     segment_bytes: Annotated[
         int | None, typer.Option("--segment-bytes", metavar="N", help="Text in one segment, about.")
     ] = None,
+    page: Annotated[
+        str | None, typer.Option("--report", metavar="FILE", help="Write the report as a web page, too.")
+    ] = None,
     engine: Annotated[str | None, typer.Option("--engine", metavar="NAME", help="Search engine.")] = None,
     format: OutputFormat = Format.human,
     debug: Debug = False,
@@ -94,7 +97,7 @@ def command(
 
         provenance index rows.parquet --column text=content --column path=file --index corpus.idx
     """
-    from cli.building import building, finish
+    from cli.building import building, finish, write_page
     from indexer.build import build
     from indexer.rules import Rules
     from indexer.sources import open_source
@@ -139,6 +142,8 @@ def command(
             rules=rules,
             progress=listener,
         )
+    if page is not None:
+        write_page(folder, report, page)
     return finish(folder, report, format)
 
 

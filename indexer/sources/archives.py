@@ -25,7 +25,7 @@ from indexer.rules import compile_patterns, decode, suffix
 from indexer.sources.base import Item, Remark, SourceOptions, Unit
 from indexer.sources.files import DataFile, is_remote, listed, opened
 from indexer.sources.inflate import DamagedStream
-from indexer.sources.intake import Intake, Origin
+from indexer.sources.intake import Intake, Origin, address_template
 from indexer.sources.members import Member, is_zip, members_of
 from indexer.sources.metadata import Package, cargo_package, maven_package, npm_package, python_package
 from indexer.sources.nearest import MAX_LICENCE_BYTES, stated
@@ -152,15 +152,16 @@ class ArchivesSource:
         else:
             license = licensing.canonical(options.license).expression if options.license else NOASSERTION
             known = license != NOASSERTION
-            name = options.repository or strip.rstrip("/") or _stem(file.name)
             module = _GO_MODULE.match(strip)
+            name = options.repository or (module[1] if module else strip.rstrip("/") or _stem(file.name))
+            revision = options.revision or (module[2] if module else None)
             root = Origin(
-                module[1] if module and options.repository is None else name,
-                options.revision or (module[2] if module else None),
+                name,
+                revision,
                 license,
                 "record" if known else "none",
                 "repository" if known else "unknown",
-                url=options.url,
+                url=address_template(options.url, name, revision),
             )
         by_root: dict[str, bytes] = {}
         nearer: dict[str, dict[str, bytes]] = {}

@@ -97,7 +97,8 @@ class DocumentSource(Protocol):
 class Tally:
     """Counts of one build, by what was kept and why things were not.
 
-    ``languages``, ``licenses``, ``origins``, ``kinds`` and ``encodings`` map a value to [documents, bytes of text].
+    ``languages``, ``licenses``, ``origins``, ``kinds``, ``encodings`` and ``places`` (the sources as the user named
+    them) map a value to [documents, bytes of text].
     """
 
     documents: int = 0
@@ -112,9 +113,10 @@ class Tally:
     origins: dict[str, list[int]] = field(default_factory=dict)
     kinds: dict[str, list[int]] = field(default_factory=dict)
     encodings: dict[str, list[int]] = field(default_factory=dict)
+    places: dict[str, list[int]] = field(default_factory=dict)
 
-    def add(self, document: Document) -> None:
-        """Count one document; ``contents`` and ``text_bytes`` are the builder's to count, once a content."""
+    def add(self, document: Document, place: str) -> None:
+        """Count one document of the source ``place``; ``contents`` and ``text_bytes`` are the builder's to count, once a content."""
         self.documents += 1
         size = len(document.utf8)
         source = document.source
@@ -124,6 +126,7 @@ class Tally:
             (self.origins, source.license_origin),
             (self.kinds, source.kind),
             (self.encodings, document.encoding),
+            (self.places, place),
         ):
             counts = table.get(value)
             if counts is None:
@@ -164,6 +167,7 @@ class Tally:
             (self.origins, other.origins),
             (self.kinds, other.kinds),
             (self.encodings, other.encodings),
+            (self.places, other.places),
         ):
             for value, (documents, size) in added.items():
                 counts = table.setdefault(value, [0, 0])

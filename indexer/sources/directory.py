@@ -5,6 +5,7 @@
 - A folder inside that is a git work tree is a repository of its own, named by its remote.
 - A Python installation is recognised: a folder with ``*.dist-info`` is read per distribution (name, version, licence
   and home page from METADATA, files by RECORD), the standard library as ``python/cpython`` with the paths it has there.
+- So are packages that lie unpacked: below ``node_modules``, in cargo's registry, source distributions.
 - ``.git``, ``.hg``, ``.svn`` and ``__pycache__`` are passed over in silence; all else that is not read is counted.
 """
 
@@ -21,10 +22,11 @@ from pathspec import GitIgnoreSpec
 from indexer import licensing
 from indexer.rules import SILENT_FOLDERS, compile_patterns, readable, suffix
 from indexer.sources.base import UNIT_BYTES, UNIT_ENTRIES, Item, Remark, SourceOptions, Unit
-from indexer.sources.intake import Intake, Origin
+from indexer.sources.intake import Intake, Origin, address_template
 from indexer.sources.nearest import licence_in_folder
 from indexer.sources.python_install import Distributions, is_installer_note, is_site_packages, standard_library
 from indexer.sources.repositories import work_tree_origin
+from indexer.sources.unpacked import unpacked_package
 from provenance.errors import CorpusError
 from provenance.records import NOASSERTION, Skipped
 
@@ -140,13 +142,14 @@ class DirectorySource:
         found = work_tree_origin(root)
         name = options.repository or (found.repository if found else None)
         license = licensing.canonical(options.license).expression if options.license else NOASSERTION
+        name = name or readable(os.path.basename(os.path.realpath(root)) or "root")
         return Origin(
-            name or readable(os.path.basename(os.path.realpath(root)) or "root"),
+            name,
             options.revision,
             license,
             "record" if license != NOASSERTION else "none",
             "repository" if license != NOASSERTION else "unknown",
-            url=options.url or (found.url if found else None),
+            url=address_template(options.url, name, options.revision) or (found.url if found else None),
         )
 
     def _walk(self, packer: Packer) -> Iterator[None]:
@@ -200,6 +203,11 @@ class DirectorySource:
             found = work_tree_origin(frame.folder)
             if found is not None:
                 frame.origin, frame.prefix, frame.top = found, "", True
+        package = None if ".git" in names else unpacked_package(frame.folder, names)
+        if package is not None and (frame.relative or self._options.repository is None):
+            frame.origin, frame.prefix, frame.top = package.origin(), "", True
+            if package.licence.unknown is not None:
+                packer.skip(Remark(readable(frame.relative) or ".", "unknown licence", package.licence.unknown))
         if is_site_packages(names):
             frame.distributions = Distributions(frame.folder, names)
             for remark in frame.distributions.remarks:

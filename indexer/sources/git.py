@@ -17,7 +17,7 @@ import xxhash
 from indexer import licensing
 from indexer.rules import compile_patterns, suffix
 from indexer.sources.base import UNIT_BYTES, UNIT_ENTRIES, Item, SourceOptions, Unit
-from indexer.sources.intake import Intake, Origin
+from indexer.sources.intake import Intake, Origin, address_template
 from indexer.sources.nearest import MAX_LICENCE_BYTES, stated
 from indexer.sources.repositories import named
 from provenance.errors import CorpusError
@@ -181,13 +181,14 @@ class GitSource:
         found = named(address, commit) if address else None
         license = licensing.canonical(options.license).expression if options.license else NOASSERTION
         known = license != NOASSERTION
+        name = options.repository or (found[0] if found else _folder_name(self._path))
         root = Origin(
-            options.repository or (found[0] if found else _folder_name(self._path)),
+            name,
             commit,
             license,
             "record" if known else "none",
             "repository" if known else "unknown",
-            url=options.url.replace("{revision}", commit) if options.url else (found[1] if found else None),
+            url=address_template(options.url, name, commit) or (found[1] if found else None),
             date=self._git("log", "-1", "--format=%cI", commit).decode("ascii", "replace").strip() or None,
         )
         files: dict[str, dict[str, Blob]] = {}

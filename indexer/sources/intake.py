@@ -74,6 +74,13 @@ _GENERATED_ENDINGS = (
 _GENERATED_HEAD = 2048
 
 
+def address_template(url: str | None, repository: str, revision: str | None) -> str | None:
+    """Return a template of which ``{path}`` alone is left to fill in."""
+    if url is None:
+        return None
+    return url.replace("{repository}", quote(repository)).replace("{revision}", quote(revision or "HEAD"))
+
+
 def vendored(path: str) -> bool | None:
     """Return True if a folder on the path is one that projects keep foreign code in, else None."""
     return True if _VENDORED.search(path) is not None else None

@@ -109,7 +109,7 @@ def _schema(table: pyarrow.parquet.ParquetFile, options: SourceOptions) -> Schem
             if types.is_dictionary(kind):
                 kind = kind.value_type
             if not (_is_text(kind) or types.is_nested(kind)):
-                raise CorpusError(f"column {name!r} is {kind}, not text: map another with --columns text=NAME")
+                raise CorpusError(f"column {name!r} is {kind}, not text: map another with --column text=NAME")
     return schema
 
 

@@ -23,7 +23,7 @@ from provenance.errors import CorpusError, ParameterError
 from provenance.records import NOASSERTION, NONE, LicenseOrigin, LicenseScope, Skipped, Source
 
 FIELDS = ("text", "path", "repository", "revision", "license", "language", "url", "stars", "date", "kind")
-"""What ``--columns`` can map; ``text`` is the one that must be there."""
+"""What ``--column`` can map; ``text`` is the one that must be there."""
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -97,7 +97,7 @@ def recognise(columns: Mapping[str, frozenset[str]], mapping: tuple[tuple[str, s
         return Schema("codeparrot-clean", _present(names, _CODEPARROT_COLUMNS), _codeparrot)
     if not names.intersection(_USUAL["text"]):
         raise CorpusError(
-            f"no column holds text (found {', '.join(sorted(names)[:12]) or 'none'}): map one with --columns text=NAME"
+            f"no column holds text (found {', '.join(sorted(names)[:12]) or 'none'}): map one with --column text=NAME"
         )
     usual = tuple(name for choices in _USUAL.values() for name in choices if name in names)
     return Schema("rows", (*usual, *(name for name in ("id", "metadata") if name in names)), _usual)
@@ -122,7 +122,7 @@ def _mapped(names: frozenset[str], mapping: tuple[tuple[str, str], ...]) -> Sche
             if usual is not None:
                 chosen[field] = usual
     if "text" not in chosen:
-        raise CorpusError("no column is mapped to text: --columns text=NAME")
+        raise CorpusError("no column is mapped to text: --column text=NAME")
 
     def read(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skipped | Remark]:
         values = {field: _inner(row, column) for field, column in chosen.items()}

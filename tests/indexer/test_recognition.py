@@ -130,6 +130,11 @@ def test_an_unknown_text_is_no_assertion() -> None:
         ("# Use of this source code is governed by a BSD-style license that can be found in the LICENSE file.\n", None),
         ("def apache_license():\n    '''Return the Apache License.'''\n", None),
         ("print('permission denied')\n", None),
+        (
+            "LICENCES = ['apache software license version 1 1', 'the apache software license version 1 1',\n"
+            "'mozilla public license version 1 1', 'zope public license zpl version 2 1', 'odc open database license odbl']",
+            None,
+        ),
     ],
 )
 def test_notices_at_the_head_of_a_file_are_detected(head: str, expression: str | None) -> None:

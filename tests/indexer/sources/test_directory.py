@@ -399,3 +399,42 @@ def test_the_standard_library_is_cpython_with_its_own_paths() -> None:
     assert (found.repository, found.revision, found.license) == ("python/cpython", version, "Python-2.0")
     assert found.url == f"https://github.com/python/cpython/blob/v{version}/Lib/textwrap.py"
     assert "Lib/json/decoder.py" in documents
+
+
+def test_packages_that_lie_unpacked_are_known_by_their_metadata(tmp_path: Path) -> None:
+    cargo = '[package]\nname = "zed"\nversion = "0.4.1"\nlicense = "MIT"\n'
+    npm = '{"name": "@s/t", "version": "1.2.3", "license": "ISC"}'
+    root = write(
+        tmp_path / "app",
+        {
+            "package.json": '{"name": "mine", "license": "MIT"}',
+            "index.js": "x\n",
+            "node_modules/@s/t/package.json": npm,
+            "node_modules/@s/t/lib/t.js": "t\n",
+            "registry/zed-0.4.1/Cargo.toml": cargo,
+            "registry/zed-0.4.1/Cargo.toml.orig": cargo,
+            "registry/zed-0.4.1/src/lib.rs": "fn z() {}\n",
+            "crates/own/Cargo.toml": cargo,
+            "crates/own/own.rs": "fn o() {}\n",
+            "tool-3/PKG-INFO": "Metadata-Version: 2.1\nName: tool\nVersion: 3\nLicense: Ours\n\n",
+            "tool-3/setup.py": "setup()\n",
+        },
+    )
+    documents, _ = read(DirectorySource(str(root), options(exclude=("*.json", "*.toml", "*.orig"))))
+
+    def said(path: str) -> tuple[str, str | None, str]:
+        source = documents[path].source
+        return source.repository, source.revision, source.license
+
+    assert said("index.js") == ("app", None, "NOASSERTION")
+    assert said("lib/t.js") == ("npm:@s/t", "1.2.3", "ISC")
+    assert said("src/lib.rs") == ("cargo:zed", "0.4.1", "MIT")
+    assert said("crates/own/own.rs") == ("app", None, "NOASSERTION")
+    assert said("setup.py") == ("pypi:tool", "3", "LicenseRef-Ours")
+
+
+def test_an_address_template_takes_repository_revision_and_path(tmp_path: Path) -> None:
+    root = write(tmp_path / "p", {"a b.py": "a\n"})
+    options = SourceOptions(repository="o/n", revision="v1", url="https://x.org/{repository}/{revision}/{path}")
+    documents, _ = read(DirectorySource(str(root), options))
+    assert documents["a b.py"].source.url == "https://x.org/o/n/v1/a%20b.py"

@@ -114,10 +114,10 @@ def test_a_file_that_is_no_parquet_is_an_error_alone_and_counted_among_others(tm
 
 def test_wrong_column_types_and_missing_text_are_refused_with_what_to_do(tmp_path: Path) -> None:
     wrong = tables.write(tmp_path / "a.parquet", pa.schema([("content", pa.int64())]), [{"content": 1}])
-    with pytest.raises(CorpusError, match="'content' is int64.*--columns text=NAME"):
+    with pytest.raises(CorpusError, match="'content' is int64.*--column text=NAME"):
         list(RowsSource(str(wrong)).plan())
     lacking = tables.write(tmp_path / "b.parquet", pa.schema([("embedding", pa.float64())]), [{"embedding": 1.0}])
-    with pytest.raises(CorpusError, match="embedding.*--columns text=NAME"):
+    with pytest.raises(CorpusError, match="embedding.*--column text=NAME"):
         list(RowsSource(str(lacking)).plan())
 
 
