@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := .demo
+AXE := .test-cache/axe/node_modules/axe-core/axe.min.js
 
 .PHONY: demo test lint pytest kernel-test system clean
 
@@ -36,7 +37,11 @@ kernel-test:
 system:
 	sh tests/system.sh
 
-pytest: $(VENV)/.installed-test system
+# Judges the pages' accessibility; without npm that is left out.
+$(AXE): | system
+	$(if $(shell command -v npm),npm install --silent --no-audit --no-fund --prefix .test-cache/axe axe-core@4,@echo 'no npm: accessibility is not judged')
+
+pytest: $(VENV)/.installed-test system $(AXE)
 	$(BIN)/python -m pytest
 
 clean:

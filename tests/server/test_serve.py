@@ -1,0 +1,100 @@
+"""`provenance serve` on the command line: what cannot be served is one line and exit code 2; a real stop is clean."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "no index is named"),
+        (["--index", "nowhere"], "there is no such folder"),
+        (["--index", "a=x", "--index", "a=y"], "two indexes are named 'a'"),
+        (["--index", "x", "--key-file", "nowhere.txt"], "nowhere.txt"),
+        (["--index", "x", "--port", "0"], "port"),
+    ],
+)
+def test_what_cannot_be_served_is_one_line_and_two(
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PROVENANCE_INDEX", raising=False)
+    assert main(["serve", *arguments]) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and said in told.err and told.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("content", ["", "# only a comment\n", "short\n"])
+def test_a_key_file_that_would_leave_the_server_open_is_refused(
+    content: str, demo_index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "keys").write_text(content)
+    assert main(["serve", "--index", str(demo_index), "--key-file", str(tmp_path / "keys")]) == 2
+    assert "key" in capsys.readouterr().err
+
+
+def test_an_address_that_is_taken_is_told(demo_index: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = _serve(demo_index, taken.getsockname()[1]).communicate(timeout=30)
+    assert b"in use" in done[1] and b"Traceback" not in done[1]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_lets_requests_finish(demo_index: Path, stop: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = _serve(demo_index, port)
+    try:
+        _wait(port)
+        # The head and half of the body are sent, then the server is told to stop, then the rest follows.
+        body = b'{"text": "' + b"x" * 1000 + b'"}'
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as raw:
+            head = "POST /api/v1/check HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            raw.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:500])
+            time.sleep(0.2)
+            process.send_signal(stop)
+            time.sleep(0.3)
+            with pytest.raises(OSError):
+                http.client.HTTPConnection("127.0.0.1", port, timeout=5).request("GET", "/healthz")
+            raw.sendall(body[500:])
+            assert b" 200 " in raw.recv(4096).split(b"\r\n", 1)[0]
+        assert process.wait(20) in (0, 130, -stop)
+    finally:
+        process.kill()
+        _, told = process.communicate()
+    assert b"Traceback" not in told
+
+
+def _serve(index: Path, port: int) -> subprocess.Popen[bytes]:
+    code = "import sys; from cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "serve", "--index", str(index), "--port", str(port)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env={**os.environ})
+
+
+def _wait(port: int) -> None:
+    until = time.monotonic() + 30
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1):
+                return
+        except OSError:
+            assert time.monotonic() < until
+            time.sleep(0.05)
