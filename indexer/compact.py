@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from indexer.build import Run, count_workers, readers, require_documents
 from indexer.commit import WriterLock, read_manifest
 from indexer.known import SortedIds, write_repeated
 from indexer.plan import make_plan
 from indexer.report import BuildReport, Listener
+from indexer.run import Run, count_repositories, count_workers, readers, require_documents
 from indexer.sources.base import Item, Unit
 from provenance.errors import IndexMissing, ParameterError
 from provenance.manifest import NAME, SegmentEntry
@@ -59,7 +59,8 @@ def compact(
         stored = StoredDocuments(root, old.segments, repeated)
         with run.phase("planning"):
             plan = make_plan([stored], size, ("compact", old.digest, old.removed), run.planned, spread=False)
-            plan = replace(plan, repositories=sum(entry.repositories for entry in old.segments))
+            limit = old.parameters.common_repositories
+            plan = replace(plan, repositories=count_repositories(root, old.segments, limit))
         results = run.write_segments(
             plan,
             [stored],

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from indexer.build import utc_now
 from indexer.commit import WriterLock, read_manifest, replace_manifest
 from indexer.layers import FORMAT, described_file
+from indexer.run import utc_now
 from provenance import kernel
 from provenance.errors import MismatchError, ParameterError
 from provenance.index import Index

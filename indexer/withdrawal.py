@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexer.build import readers, require_documents, utc_now, with_digest
 from indexer.commit import WriterLock, read_manifest, replace_manifest, sweep
 from indexer.removals import absent, write_removal_set
+from indexer.run import readers, require_documents, utc_now, with_digest
 from indexer.worker import Withdrawals
 from provenance import kernel
 from provenance.errors import IndexMissing, ParameterError

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import xxhash
 
-from indexer.build import LAYER_SHARES, MAX_LAYERS, build
+from indexer.build import build
 from indexer.commit import WriterLock
 from indexer.report import Progress
+from indexer.run import LAYER_SHARES, MAX_LAYERS
 from indexer.segments import repository_number
 from indexer.sources import open_source
 from indexer.sources.base import SourceOptions, Unit
