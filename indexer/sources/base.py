@@ -61,7 +61,7 @@ class SourceOptions:
     """What the user says about a source; None means that the source finds out.
 
     ``license`` (an SPDX expression) is what holds where nothing nearer to the file speaks. ``each_folder``: every
-    folder directly inside is a repository of its own. ``columns`` maps fields of `indexer.sources.schemas.FIELDS` to
+    folder directly inside is a repository of its own. ``columns`` maps fields of `indexer.sources.row_values.FIELDS` to
     column names, as pairs. ``url`` is a template with ``{repository}``, ``{revision}`` and ``{path}``.
     ``format`` forces what `indexer.sources.open_source` would otherwise recognise.
     """
@@ -116,7 +116,7 @@ class Tally:
     places: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, document: Document, place: str) -> None:
-        """Count one document of the source ``place``; ``contents`` and ``text_bytes`` are the builder's to count, once a content."""
+        """Count one document of the source ``place``; the builder counts ``contents`` and ``text_bytes``."""
         self.documents += 1
         size = len(document.utf8)
         source = document.source

@@ -18,7 +18,8 @@ import xxhash
 from indexer import licensing
 from indexer.sources.base import UNIT_BYTES, Item, SourceOptions, Unit
 from indexer.sources.intake import Intake, Origin
-from indexer.sources.schemas import RowText, Schema, recognise
+from indexer.sources.row_values import RowText
+from indexer.sources.schemas import Schema, recognise
 from provenance.errors import CorpusError, ParameterError
 from provenance.records import NOASSERTION, Skipped
 

@@ -15,7 +15,8 @@ from indexer.sources.base import UNIT_BYTES, Remark, SourceOptions
 from indexer.sources.files import DataFile, opened
 from indexer.sources.inflate import DamagedStream, Inflated
 from indexer.sources.intake import Origin
-from indexer.sources.schemas import RowText, Schema, recognise
+from indexer.sources.row_values import RowText
+from indexer.sources.schemas import Schema, recognise
 from provenance.errors import CorpusError
 from provenance.records import Skipped
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from indexer.sources.base import Remark, SourceOptions
 from indexer.sources.files import DataFile, is_remote, opened
 from indexer.sources.intake import Origin
-from indexer.sources.schemas import RowText, Schema, recognise
+from indexer.sources.row_values import RowText
+from indexer.sources.schemas import Schema, recognise
 from provenance.errors import CorpusError
 from provenance.records import Skipped
 

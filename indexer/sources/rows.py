@@ -15,7 +15,7 @@ from indexer.sources import jsonl, parquet
 from indexer.sources.base import Item, SourceOptions, Unit
 from indexer.sources.files import DataFile, listed
 from indexer.sources.intake import Intake, Origin
-from indexer.sources.schemas import RowText
+from indexer.sources.row_values import RowText
 from provenance.errors import CorpusError
 from provenance.records import NOASSERTION, Skipped
 

@@ -7,36 +7,28 @@ for corpora that list a repository's licences (The Stack v1 and its kin), the fi
 
 from __future__ import annotations
 
-import ast
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, date, datetime
-from typing import Any, NamedTuple, TypeAlias
-from urllib.parse import quote
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
-from indexer import licensing
-from indexer.rules import decode
 from indexer.sources.base import Remark
 from indexer.sources.intake import Origin
+from indexer.sources.row_values import (
+    FIELDS,
+    Reader,
+    Row,
+    RowText,
+    Said,
+    count_of,
+    flag_of,
+    github_address,
+    licence_of,
+    one_text,
+    struct_of,
+    text_of,
+)
 from provenance.errors import CorpusError, ParameterError
-from provenance.records import NOASSERTION, NONE, LicenseOrigin, LicenseScope, Skipped, Source
-
-FIELDS = ("text", "path", "repository", "revision", "license", "language", "url", "stars", "date", "kind")
-"""What ``--column`` can map; ``text`` is the one that must be there."""
-
-Row: TypeAlias = Mapping[str, Any]
-
-
-class RowText(NamedTuple):
-    """One text of a row with where it is from."""
-
-    text: str
-    place: str
-    source: Source
-
-
-Reader: TypeAlias = Callable[[Row, str, Origin], Iterator[RowText | Skipped | Remark]]
+from provenance.records import NOASSERTION, NONE, Skipped
 
 
 class Schema(NamedTuple):
@@ -126,7 +118,7 @@ def _mapped(names: frozenset[str], mapping: tuple[tuple[str, str], ...]) -> Sche
 
     def read(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skipped | Remark]:
         values = {field: _inner(row, column) for field, column in chosen.items()}
-        yield from _one(values.get("text"), place, origin, _Said(values))
+        yield from one_text(values.get("text"), place, origin, Said(values))
 
     return Schema("mapped", tuple(dict.fromkeys(column.split(".")[0] for column in chosen.values())), read)
 
@@ -140,143 +132,9 @@ def _inner(row: Row, column: str) -> Any:
     return value
 
 
-class _Said:
-    """The fields of one row, as far as it says them, in the types of `Source`."""
-
-    def __init__(self, values: Mapping[str, Any], scope: LicenseScope = "repository") -> None:
-        self.path = _text(values.get("path"))
-        self.repository = _text(values.get("repository"))
-        self.revision = _text(values.get("revision"))
-        self.language = _text(values.get("language"))
-        self.url = _text(values.get("url"))
-        self.stars = _count(values.get("stars"))
-        self.date = iso_date(values.get("date"))
-        self.kind = _text(values.get("kind")) or "file"
-        self.license: Any = values.get("license")
-        self.scope: LicenseScope = scope
-        self.fork: bool | None = None
-        self.vendored: bool | None = _flag(values.get("vendored"))
-        self.generated: bool | None = _flag(values.get("generated"))
-
-
-def _one(text: Any, place: str, origin: Origin, said: _Said) -> Iterator[RowText | Skipped | Remark]:
-    """Yield the text of one row with its source, or why there is none."""
-    if text is None:
-        yield Skipped(place, "no text")
-        return
-    if isinstance(text, bytes):
-        decoded = decode(text)
-        if decoded is None:
-            yield Skipped(place, "binary", "", len(text))
-            return
-        text = decoded.utf8.decode("utf-8")
-    if not isinstance(text, str):
-        yield Skipped(place, "wrong type", f"the text is {type(text).__name__}, not a string")
-        return
-    license, unknown = _licence(said.license)
-    if unknown is not None:
-        yield Remark(place, "unknown licence", unknown)
-    origin_of_licence: LicenseOrigin = "record"
-    scope: LicenseScope = said.scope
-    if license == NOASSERTION:
-        license, origin_of_licence, scope = origin.license, origin.license_origin, origin.license_scope
-    repository = said.repository or origin.repository
-    revision = said.revision or origin.revision
-    path = said.path or place
-    url = said.url or origin.url
-    if url is not None and "{" in url:
-        url = _filled(url, repository, revision, path)
-    yield RowText(
-        text,
-        place,
-        Source(
-            repository,
-            path,
-            revision,
-            license,
-            origin_of_licence,
-            scope,
-            origin.copyrights,
-            said.language,
-            said.kind,
-            url,
-            said.stars if said.stars is not None else origin.stars,
-            said.date or origin.date,
-            said.fork,
-            said.vendored,
-            said.generated,
-        ),
-    )
-
-
-def _filled(template: str, repository: str, revision: str | None, path: str) -> str:
-    for name, value in (("repository", repository), ("revision", revision or "HEAD"), ("path", path)):
-        template = template.replace("{" + name + "}", quote(value, errors="replace"))
-    return template
-
-
-def _licence(said: Any) -> licensing.Licence:
-    """Return the expression of a string, or of a list of strings (all of which hold)."""
-    if isinstance(said, str):
-        if said.startswith("["):
-            try:
-                return _licence(json.loads(said))
-            except ValueError:
-                pass
-        return licensing.canonical(said)
-    if isinstance(said, list | tuple):
-        return licensing.every(one for one in said if isinstance(one, str))
-    return licensing.Licence(NOASSERTION)
-
-
-def _text(value: Any) -> str | None:
-    """Return a string that may stand in a `Source`, or None; a lone surrogate is replaced."""
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    if isinstance(value, int):
-        value = str(value)
-    if not isinstance(value, str) or not value:
-        return None
-    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
-
-
-def _count(value: Any) -> int | None:
-    """Return a count; copies made with pandas hold floats, and NaN where there is none."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, str) and value.isdigit() and len(value) < 19:
-        return int(value)
-    if isinstance(value, int) and 0 <= value < 1 << 63:
-        return value
-    if isinstance(value, float) and value >= 0 and value == int(value if value < 1e18 else -1):
-        return int(value)
-    return None
-
-
-def _flag(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
-def iso_date(value: Any) -> str | None:
-    """Return a date or time as ISO 8601; numbers are seconds since 1970, in UTC."""
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e11:
-        return datetime.fromtimestamp(value, UTC).isoformat()
-    return _text(value) if isinstance(value, str) and re.match(r"\d{4}-\d\d", value) else None
-
-
-def _github(repository: str | None, revision: str | None, path: str | None) -> str | None:
-    if repository is None or path is None or repository.count("/") != 1:
-        return None
-    return f"https://github.com/{quote(repository)}/blob/{quote(revision or 'HEAD')}/{quote(path)}"
-
-
 def _usual(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skipped | Remark]:
     """Read a row by the usual column names; a ``metadata`` struct is looked into for what the row does not say."""
-    metadata = _struct(row.get("metadata"))
+    metadata = struct_of(row.get("metadata"))
     values = {}
     for field, choices in _USUAL.items():
         for name in choices:
@@ -288,22 +146,7 @@ def _usual(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skipped |
                 break
     if "path" not in values and isinstance(row.get("id"), str):
         values["path"] = row["id"]
-    yield from _one(values.get("text"), place, origin, _Said(values))
-
-
-def _struct(value: Any) -> Mapping[str, Any]:
-    """Return a mapping that a row holds as such, as JSON, or as Python writes one."""
-    if isinstance(value, Mapping):
-        return value
-    if isinstance(value, str) and len(value) < 100_000:
-        for parse in (json.loads, ast.literal_eval):
-            try:
-                found = parse(value)
-            except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-                continue
-            if isinstance(found, Mapping):
-                return found
-    return {}
+    yield from one_text(values.get("text"), place, origin, Said(values))
 
 
 _V1_COLUMNS = (
@@ -317,7 +160,7 @@ def _stack_v1(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skippe
     family = next(
         (f"max_{x}_repo_" for x in ("stars", "issues", "forks") if row.get(f"max_{x}_repo_name")), "max_stars_repo_"
     )
-    said = _Said(
+    said = Said(
         {
             "path": row.get(family + "path"),
             "repository": row.get(family + "name"),
@@ -328,15 +171,15 @@ def _stack_v1(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skippe
             "date": row.get("max_stars_repo_stars_event_min_datetime"),
         }
     )
-    said.url = _github(said.repository, said.revision, said.path)
-    yield from _one(row.get("content", row.get("text")), place, origin, said)
+    said.url = github_address(said.repository, said.revision, said.path)
+    yield from one_text(row.get("content", row.get("text")), place, origin, said)
 
 
 _SMOL_COLUMNS = ("repository_name", "path", "licenses", "lang")
 
 
 def _stack_smol(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skipped | Remark]:
-    said = _Said(
+    said = Said(
         {
             "path": row.get("path"),
             "repository": row.get("repository_name"),
@@ -344,8 +187,8 @@ def _stack_smol(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skip
             "language": row.get("lang"),
         }
     )
-    said.url = _github(said.repository, None, said.path)
-    yield from _one(row.get("content", row.get("text")), place, origin, said)
+    said.url = github_address(said.repository, None, said.path)
+    yield from one_text(row.get("content", row.get("text")), place, origin, said)
 
 
 _STARCODER_COLUMNS = ("max_stars_repo_path", "max_stars_repo_name", "max_stars_count", "id")
@@ -385,7 +228,7 @@ def _starcoderdata(row: Row, place: str, origin: Origin) -> Iterator[RowText | S
     kind, prefix = "file", dict[str, str]()
     if isinstance(text, str):
         text, kind, prefix = starcoder_text(text)
-    said = _Said(
+    said = Said(
         {
             "path": row.get("max_stars_repo_path") or prefix.get("path"),
             "repository": row.get("max_stars_repo_name") or prefix.get("repository"),
@@ -393,8 +236,8 @@ def _starcoderdata(row: Row, place: str, origin: Origin) -> Iterator[RowText | S
             "kind": kind,
         }
     )
-    said.url = _github(said.repository, None, said.path)
-    yield from _one(text, place, origin, said)
+    said.url = github_address(said.repository, None, said.path)
+    yield from one_text(text, place, origin, said)
 
 
 _V2_COLUMNS = (
@@ -404,9 +247,9 @@ _V2_COLUMNS = (
 
 
 def _stack_v2(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skipped | Remark]:
-    said = _Said(
+    said = Said(
         {
-            "path": (_text(row.get("path")) or "").lstrip("/"),
+            "path": (text_of(row.get("path")) or "").lstrip("/"),
             "repository": row.get("repo_name"),
             "revision": row.get("revision_id"),
             "license": looked_at(row.get("detected_licenses"), row.get("license_type")),
@@ -418,10 +261,10 @@ def _stack_v2(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skippe
         },
         "file",
     )
-    if _licence(said.license).expression in (NOASSERTION, NONE) and row.get("gha_license_id"):
+    if licence_of(said.license).expression in (NOASSERTION, NONE) and row.get("gha_license_id"):
         said.license, said.scope = row["gha_license_id"], "repository"
-    said.url = _github(said.repository, said.revision, said.path)
-    yield from _one(row.get("content", row.get("text")), place, origin, said)
+    said.url = github_address(said.repository, said.revision, said.path)
+    yield from one_text(row.get("content", row.get("text")), place, origin, said)
 
 
 def looked_at(detected: Any, license_type: Any) -> Any:
@@ -436,7 +279,7 @@ _V3_COLUMNS = ("repo_path", "repo_name", "commit_id", "revision_id", "github_met
 
 def _stack_v3(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skipped | Remark]:
     """Read a row that is a repository: one text for each of its files."""
-    metadata = _struct(row.get("github_metadata"))
+    metadata = struct_of(row.get("github_metadata"))
     repository = row.get("repo_path") or row.get("repo_name")
     revision = row.get("commit_id") or row.get("revision_id")
     files = row.get("files")
@@ -448,9 +291,9 @@ def _stack_v3(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skippe
         if not isinstance(file, Mapping):
             yield Skipped(here, "no text")
             continue
-        said = _Said(
+        said = Said(
             {
-                "path": (_text(file.get("file_path") or file.get("path")) or "").lstrip("/"),
+                "path": (text_of(file.get("file_path") or file.get("path")) or "").lstrip("/"),
                 "repository": repository,
                 "revision": revision,
                 "license": looked_at(file.get("detected_licenses"), file.get("license_type")),
@@ -462,16 +305,16 @@ def _stack_v3(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skippe
             },
             "file",
         )
-        said.fork = _flag(metadata.get("is_fork"))
-        said.url = _github(said.repository, said.revision, said.path)
-        yield from _one(file.get("content"), here, origin, said)
+        said.fork = flag_of(metadata.get("is_fork"))
+        said.url = github_address(said.repository, said.revision, said.path)
+        yield from one_text(file.get("content"), here, origin, said)
 
 
 _CODEPARROT_COLUMNS = ("content", "repo_name", "path", "license", "autogenerated", "copies")
 
 
 def _codeparrot(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skipped | Remark]:
-    said = _Said(
+    said = Said(
         {
             "path": row.get("path"),
             "repository": row.get("repo_name"),
@@ -479,13 +322,13 @@ def _codeparrot(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skip
             "generated": row.get("autogenerated"),
         }
     )
-    said.url = _github(said.repository, None, said.path)
-    yield from _one(row.get("content"), place, origin, said)
+    said.url = github_address(said.repository, None, said.path)
+    yield from one_text(row.get("content"), place, origin, said)
 
 
 def _dolma(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skipped | Remark]:
     """Read a row of Dolma or OLMo: repository and path stand in ``metadata``, if anywhere; else the id is the path."""
-    metadata = _struct(row.get("metadata"))
+    metadata = struct_of(row.get("metadata"))
     if "max_stars_repo_name" in metadata:
         yield from _stack_v1({**metadata, "content": row.get("text")}, place, origin)
         return
@@ -495,12 +338,12 @@ def _dolma(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skipped |
     found["path"] = found["path"] or row.get("id")
     found["repository"] = found["repository"] or row.get("source")
     found["date"] = found["date"] or row.get("created")
-    yield from _one(row.get("text"), place, origin, _Said(found))
+    yield from one_text(row.get("text"), place, origin, Said(found))
 
 
 def _redpajama(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skipped | Remark]:
-    metadata = _struct(row.get("meta"))
-    said = _Said(
+    metadata = struct_of(row.get("meta"))
+    said = Said(
         {
             "path": metadata.get("path"),
             "repository": metadata.get("repo_name") or row.get("red_pajama_subset") or metadata.get("source"),
@@ -511,7 +354,7 @@ def _redpajama(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skipp
             "date": metadata.get("timestamp"),
         }
     )
-    yield from _one(row.get("text"), place, origin, said)
+    yield from one_text(row.get("text"), place, origin, said)
 
 
 def _main_language(value: Any) -> Any:
@@ -519,5 +362,5 @@ def _main_language(value: Any) -> Any:
     if isinstance(value, list) and value:
         sized = [one for one in value if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
         if sized:
-            return max(sized, key=lambda one: (_count(one.get("bytes")) or 0, one["name"]))["name"]
+            return max(sized, key=lambda one: (count_of(one.get("bytes")) or 0, one["name"]))["name"]
     return value

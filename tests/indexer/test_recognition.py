@@ -122,8 +122,8 @@ def test_an_unknown_text_is_no_assertion() -> None:
         ("# " + TEXTS["MIT"].replace("\n", "\n# "), "MIT"),
         (
             "/* This software is available to you under a choice of one of two licenses. You may choose to be\n"
-            " * licensed under the terms of the GNU General Public License version 2 as published by the Free Software\n"
-            " * Foundation,\n"
+            " * licensed under the terms of the GNU General Public License version 2 as published by the Free\n"
+            " * Software Foundation,\n"
             " * or the licence below:\n * " + TEXTS["BSD-2-Clause"].replace("\n", "\n * "),
             "BSD-2-Clause OR GPL-2.0-only",
         ),
@@ -132,7 +132,8 @@ def test_an_unknown_text_is_no_assertion() -> None:
         ("print('permission denied')\n", None),
         (
             "LICENCES = ['apache software license version 1 1', 'the apache software license version 1 1',\n"
-            "'mozilla public license version 1 1', 'zope public license zpl version 2 1', 'odc open database license odbl']",
+            "'mozilla public license version 1 1', 'zope public license zpl version 2 1',\n"
+            "'odc open database license odbl']",
             None,
         ),
     ],

@@ -17,8 +17,8 @@ from indexer.sources import jsonl
 from indexer.sources.base import Item, Remark, SourceOptions
 from indexer.sources.files import DataFile
 from indexer.sources.intake import Origin
+from indexer.sources.row_values import RowText
 from indexer.sources.rows import RowsSource
-from indexer.sources.schemas import RowText
 from provenance.errors import CorpusError
 from provenance.records import Document, Skipped
 

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 
 from indexer.sources.base import Remark
+from indexer.sources.row_values import iso_date
 from indexer.sources.rows import RowsSource
-from indexer.sources.schemas import iso_date, recognise, starcoder_text
+from indexer.sources.schemas import recognise, starcoder_text
 from provenance.errors import CorpusError
 from provenance.records import Document, Skipped, Source
 
