@@ -20,7 +20,7 @@ python - "$folder/snippet.py" <<'PYTHON'
 import inspect, sys, textwrap
 copied = textwrap.indent(textwrap.dedent(inspect.getsource(textwrap.TextWrapper._wrap_chunks)), "\t")
 with open(sys.argv[1], "w", encoding="utf-8") as file:
-    file.write("class Layout:\n\t# written for the demo\n\n" + copied + "\n\ndef unrelated(zorn, quib):\n\treturn zorn @ quib\n")
+    file.write("class Layout:\n\t# written for the demo\n\n" + copied + "\n\nclass Unrelated:\n\tzorn = quib = None\n")
 PYTHON
 
 run provenance check "$folder/snippet.py" --index "$index" --fail-on never
