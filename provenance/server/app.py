@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from provenance import __version__
 from provenance.errors import ProvenanceError
@@ -89,7 +90,11 @@ def create_app(settings: Settings) -> FastAPI:
 def guarded(app: FastAPI) -> Guarded:
     """Return what is served: the application inside of its outermost layer."""
     serving: Serving = app.state.serving
-    return Guarded(app, serving.settings, serving.metrics)
+
+    def answer(scope: Scope, refusal: Refusal) -> Response:
+        return _answered(Request({**scope, "app": app}), refusal)
+
+    return Guarded(app, serving.settings, serving.metrics, answer)
 
 
 async def _openapi(request: Request) -> Answer:
@@ -116,8 +121,11 @@ async def _metrics(request: Request) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
+    return _answered(request, _translated(error, request.state.request_id))
+
+
+def _answered(request: Request, refusal: Refusal) -> Response:
     request_id: str = request.state.request_id
-    refusal = _translated(error, request_id)
     if pages.wants_page(request):
         return pages.failure_page(request, refusal, request_id)
     return failure_answer(refusal, request_id)

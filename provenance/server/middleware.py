@@ -11,12 +11,13 @@ import logging
 import secrets
 import time
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from provenance.errors import ProvenanceError
-from provenance.server.failures import Refusal, failure_answer, refusal_of
+from provenance.server.failures import Refusal, refusal_of
 from provenance.server.metrics import Metrics
 from provenance.server.settings import Settings
 
@@ -32,12 +33,17 @@ OPEN_PATHS = ("/healthz", "/readyz", "/metrics", "/static/")
 """What is answered without a key."""
 
 
+Failing = Callable[[Scope, Refusal], Response]
+"""What makes the answer of a request that the application did not get."""
+
+
 class Guarded:
     """The outermost layer of the application."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
-        """Wrap ``app``."""
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, answer: Failing) -> None:
+        """Wrap ``app``; ``answer`` makes the answer of a refusal."""
         self._app = app
+        self._answer = answer
         self._settings = settings
         self._metrics = metrics
         self._keys = [_hashed(key) for key in settings.api_keys]
@@ -72,7 +78,7 @@ class Guarded:
         except Exception as error:
             # What the application could not answer itself; where it has begun to, the connection ends unfinished.
             if not status:
-                await failure_answer(refusal_for(error, request_id), request_id)(scope, receive, sending)
+                await self._answer(scope, refusal_for(error, request_id))(scope, receive, sending)
         finally:
             route = getattr(scope.get("route"), "path", "")
             method = scope["method"] if scope["method"] in _METHODS else "other"

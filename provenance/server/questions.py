@@ -76,15 +76,15 @@ class TraceBody(CheckBody):
 class SearchBody(_Body):
     """A literal, a regular expression (RE2) or words, and what the documents must be."""
 
-    query: str = Field(max_length=100_000)
-    mode: Literal["literal", "regex", "words"] = "literal"
-    ignore_case: bool = False
-    languages: list[Short] = Field(default=[], max_length=100)
-    repositories: list[Short] = Field(default=[], max_length=100)
-    owners: list[Short] = Field(default=[], max_length=100)
-    licenses: list[Short] = Field(default=[], max_length=100)
-    paths: list[Short] = Field(default=[], max_length=100)
-    exclude_repositories: list[Short] = Field(default=[], max_length=100)
+    query: str = Field(max_length=100_000, description="What to find, as it stands in the text.")
+    mode: Literal["literal", "regex", "words"] = Field("literal", description="What the query is; regex: RE2.")
+    ignore_case: bool = Field(False, description="Letters match in either case; not for words.")
+    languages: list[Short] = Field(default=[], max_length=100, description="Any of these.")
+    repositories: list[Short] = Field(default=[], max_length=100, description="Any of these, whole.")
+    owners: list[Short] = Field(default=[], max_length=100, description="Any of these, whole.")
+    licenses: list[Short] = Field(default=[], max_length=100, description="Any of these SPDX ids.")
+    paths: list[Short] = Field(default=[], max_length=100, description="Shell patterns over the whole path.")
+    exclude_repositories: list[Short] = Field(default=[], max_length=100, description="Shell patterns, ignoring case.")
     limit: int = Field(10, ge=0, le=MOST_HITS, description="Texts on the page.")
     offset: int = Field(0, ge=0, le=10_000, description="Texts passed over first.")
     context: int = Field(2, ge=0, le=20, description="Lines shown around a place that matches.")

@@ -170,6 +170,8 @@ def test_failures_are_pages_for_people_and_json_for_programs(client: Asked) -> N
     page = client.get("/documents/none", Accept="text/html,*/*")
     assert page.status == 404 and "<h1>That did not work</h1>" in page.text
     assert client.get("/documents/none").json["error"]["kind"] == "not_found"
+    large = client.ask("POST", "/", b"a" * (5 << 20), Accept="text/html")
+    assert large.status == 413 and "larger than 1048576 bytes" in Page(large.text).text
     assert client.form("/", "min_chars=secret").status == 422
     assert client.ask("POST", "/", b"text=x", Content_Type="multipart/form-data; boundary=x").status == 415
     assert client.ask("POST", "/", "text=é".encode(), Content_Type="application/x-www-form-urlencoded").status == 400

@@ -42,7 +42,7 @@ def test_a_canary_is_found_nowhere_after_every_route_and_the_stop(
         return answer.status, content
 
     try:
-        _wait(ask)
+        _wait(ask, process)
         code = f"def {CANARY}(argument):\n    return '{CANARY}' * argument\n" * 40
         quoted = code.replace("\n", "\\n")
         for index in ("demo", "portrait"):
@@ -106,14 +106,14 @@ def _free_port() -> int:
         return port
 
 
-def _wait(ask: Any) -> None:
+def _wait(ask: Any, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + 30
     while True:
         try:
             if ask("GET", "/readyz")[0] == 200:
                 return
         except OSError:
-            assert time.monotonic() < until
+            assert process.poll() is None and time.monotonic() < until
             time.sleep(0.05)
 
 
