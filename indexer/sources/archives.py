@@ -23,7 +23,7 @@ import xxhash
 from indexer import licensing
 from indexer.rules import compile_patterns, decode, suffix
 from indexer.sources.base import Item, Remark, SourceOptions, Unit
-from indexer.sources.files import DataFile, is_remote, listed, opened
+from indexer.sources.files import DataFile, is_remote, listed, one_line, opened
 from indexer.sources.inflate import DamagedStream
 from indexer.sources.intake import Intake, Origin, address_template
 from indexer.sources.members import Member, is_zip, members_of
@@ -113,8 +113,11 @@ class ArchivesSource:
             yield Skipped(part.file.name, "vanished", "", part.file.size)
         except PermissionError:
             yield Skipped(part.file.name, "no permission", "", part.file.size)
-        except OSError as error:
-            yield Skipped(part.file.name, "unreadable", error.strerror or type(error).__name__, part.file.size)
+        except Exception as error:
+            # Stores behind fsspec raise what their own libraries raise.
+            if not isinstance(error, OSError) and not is_remote(part.file.path):
+                raise
+            yield Skipped(part.file.name, "unreadable", one_line(error), part.file.size)
 
     def _is_archive(self, file: DataFile) -> bool:
         return self._options.format == "archive" and file.path == self._location or file.name.lower().endswith(SUFFIXES)

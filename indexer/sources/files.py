@@ -5,6 +5,7 @@ fsspec is imported only for an address with ``://`` (``file://`` included).
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ def _file_system(location: str) -> tuple[Any, str]:
     try:
         return cast("tuple[Any, str]", url_to_fs(location))
     except (ImportError, ValueError) as error:
-        raise CorpusError(f"{location}: {_one_line(error)}") from error
+        raise CorpusError(f"{location}: {one_line(error)}") from error
 
 
 def opened(path: str) -> BinaryIO:
@@ -46,7 +47,8 @@ def opened(path: str) -> BinaryIO:
     if not is_remote(path):
         return open(path, "rb")
     system, inner = _file_system(path)
-    return cast(BinaryIO, system.open(inner, "rb", cache_type="readahead"))
+    # The files of fsspec's stores are raw: their readline, for one, takes no limit.
+    return cast(BinaryIO, io.BufferedReader(system.open(inner, "rb", cache_type="readahead"), 1 << 18))
 
 
 def listed(location: str) -> Iterator[DataFile]:
@@ -88,7 +90,7 @@ def _listed_remote(location: str) -> Iterator[DataFile]:
             found = system.find(inner, detail=True)
             base = inner.rstrip("/")
     except Exception as error:  # what a file system raises is its own affair, and there are dozens
-        raise CorpusError(f"{location}: cannot be read: {_one_line(error)}") from error
+        raise CorpusError(f"{location}: cannot be read: {one_line(error)}") from error
     if not found:
         raise CorpusError(f"{location}: there is nothing")
     for path in sorted(found):
@@ -101,5 +103,6 @@ def _listed_remote(location: str) -> Iterator[DataFile]:
         yield DataFile(system.unstrip_protocol(path), name, size, f"{size} {stamp}")
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """Return what an error of another library says, on one line."""
     return " ".join(str(error).split())[:300] or type(error).__name__

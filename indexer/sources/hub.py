@@ -17,6 +17,7 @@ import xxhash
 
 from indexer import licensing
 from indexer.sources.base import UNIT_BYTES, Item, SourceOptions, Unit
+from indexer.sources.files import one_line
 from indexer.sources.intake import Intake, Origin
 from indexer.sources.row_values import RowText
 from indexer.sources.schemas import Schema, recognise
@@ -105,7 +106,7 @@ class DatasetsSource:
         except CorpusError as error:
             yield Skipped(f"{place}#{number}", "unreadable", str(error))
         except Exception as error:  # the library lets through whatever its readers and the network raise
-            yield Skipped(f"{place}#{number}", "unreadable", _one_line(error))
+            yield Skipped(f"{place}#{number}", "unreadable", one_line(error))
 
     def _splits(self) -> dict[str, Any]:
         """Return the splits that are asked for, by name."""
@@ -136,7 +137,7 @@ def _load(location: str, name: str, config: str | None, split: str | None, revis
         else:
             found = datasets.load_dataset(name, config, split=split, streaming=True, revision=revision)
     except Exception as error:  # see read
-        raise CorpusError(f"{location}: cannot be loaded: {_one_line(error)}") from error
+        raise CorpusError(f"{location}: cannot be loaded: {one_line(error)}") from error
     if not isinstance(found, Mapping):
         return {split or str(found.split or "data"): found}
     if split is None:
@@ -172,7 +173,3 @@ def _inside(feature: Any) -> frozenset[str]:
     if isinstance(feature, list) and feature:
         feature = feature[0]
     return frozenset(feature) if isinstance(feature, Mapping) else frozenset()
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Literal, NamedTuple, cast
 
-from indexer.sources.files import DataFile, opened
+from indexer.sources.files import DataFile, one_line, opened
 from indexer.sources.inflate import DamagedStream, Inflated
 
 RATIO = 200
@@ -98,7 +98,7 @@ def _tar(raw: BinaryIO) -> Iterator[Member]:
         raise
     except _TAR_TROUBLE as error:
         early = "unexpected end" in str(error)
-        raise DamagedStream("truncated" if early else "corrupt", _one_line(error)) from error
+        raise DamagedStream("truncated" if early else "corrupt", one_line(error)) from error
     # tarfile takes a header that makes no sense for the end; the true end is a block of zeros, or nothing more.
     if headers.last.strip(b"\0"):
         raise DamagedStream("truncated" if len(headers.last) < tarfile.BLOCKSIZE else "corrupt", "a header is damaged")
@@ -131,7 +131,7 @@ def _zip(raw: BinaryIO, size: int) -> Iterator[Member]:
     try:
         archive = zipfile.ZipFile(raw)
     except _ZIP_TROUBLE as error:
-        raise DamagedStream("corrupt", _one_line(error)) from error
+        raise DamagedStream("corrupt", one_line(error)) from error
     with archive:
         entries = archive.infolist()
         if sum(entry.compress_size for entry in entries) > size:
@@ -171,10 +171,6 @@ def _zip_reader(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[[i
             with archive.open(entry) as stream:
                 return stream.read(limit)
         except (*_ZIP_TROUBLE, RuntimeError) as error:
-            raise DamagedStream("corrupt", _one_line(error)) from error
+            raise DamagedStream("corrupt", one_line(error)) from error
 
     return read
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

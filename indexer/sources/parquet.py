@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from indexer.sources.base import Remark, SourceOptions
-from indexer.sources.files import DataFile, is_remote, opened
+from indexer.sources.files import DataFile, is_remote, one_line, opened
 from indexer.sources.intake import Origin
 from indexer.sources.row_values import RowText
 from indexer.sources.schemas import Schema, recognise
@@ -63,7 +63,7 @@ def plan(file: DataFile, options: SourceOptions) -> Iterator[tuple[int, tuple[in
     except CorpusError as error:
         raise CorpusError(f"{file.path}: {error}") from error
     except _failures() as error:
-        raise CorpusError(f"{file.path}: not a readable Parquet file: {_one_line(error)}") from error
+        raise CorpusError(f"{file.path}: not a readable Parquet file: {one_line(error)}") from error
     yield from groups
 
 
@@ -92,7 +92,7 @@ def read(
         yield Skipped(file.name, "unreadable table", str(error), file.size)
     except _failures() as error:
         place = f"{file.name}#{number} (row group {group})"
-        yield Skipped(place, "corrupt row group", _one_line(error), file.size)
+        yield Skipped(place, "corrupt row group", one_line(error), file.size)
 
 
 def _schema(table: pyarrow.parquet.ParquetFile, options: SourceOptions) -> Schema:
@@ -128,7 +128,3 @@ def _inside(kind: Any) -> frozenset[str]:
     if types.is_list(kind) or types.is_large_list(kind):
         kind = kind.value_type
     return frozenset(field.name for field in kind) if types.is_struct(kind) else frozenset()
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -13,7 +13,7 @@ import xxhash
 from indexer import licensing
 from indexer.sources import jsonl, parquet
 from indexer.sources.base import Item, SourceOptions, Unit
-from indexer.sources.files import DataFile, listed
+from indexer.sources.files import DataFile, is_remote, listed, one_line
 from indexer.sources.intake import Intake, Origin
 from indexer.sources.row_values import RowText
 from provenance.errors import CorpusError
@@ -69,11 +69,17 @@ class RowsSource:
             yield part
             return
         reader = parquet if self._is_parquet(file) else jsonl
-        for found in reader.read(file, part, self._options, self._origin):
-            if isinstance(found, RowText):
-                yield from self._intake.row(found.text, found.place, found.source)
-            else:
-                yield found
+        try:
+            for found in reader.read(file, part, self._options, self._origin):
+                if isinstance(found, RowText):
+                    yield from self._intake.row(found.text, found.place, found.source)
+                else:
+                    yield found
+        except Exception as error:
+            # Stores behind fsspec raise what their own libraries raise; here only a defect of ours would end here.
+            if not is_remote(file.path):
+                raise
+            yield Skipped(file.name, "unreadable", one_line(error), file.size)
 
     def _is_table(self, file: DataFile) -> bool:
         if self._options.format in ("jsonl", "parquet") and file.path == self._location:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -158,17 +157,3 @@ def test_memory_does_not_grow_with_the_row_group(tmp_path: Path) -> None:
     assert count == expected
     assert len(text) * expected > 100_000_000
     assert peak < 40_000_000
-
-
-def test_a_remote_address_is_read_through_fsspec(tmp_path: Path) -> None:
-    pytest.importorskip("fsspec")
-    path = tables.write(tmp_path / "set" / "a.parquet", pa.schema([("text", pa.string())]), [{"text": "a\n"}] * 3)
-    shutil.copy(path, tmp_path / "set" / "b.parquet")
-    (tmp_path / "set" / "c.jsonl").write_text('{"text": "c\\n"}\n')
-    source = RowsSource(f"file://{tmp_path / 'set'}")
-    units = list(source.plan())
-    assert units == list(source.plan())
-    found = [item.source.path for unit in units for item in source.read(unit) if isinstance(item, Document)]
-    assert found == [*(f"{name}.parquet#{i}" for name in "ab" for i in range(3)), "c.jsonl#0"]
-    with pytest.raises(CorpusError):
-        list(RowsSource(f"file://{tmp_path / 'none'}").plan())
