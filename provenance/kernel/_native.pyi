@@ -174,10 +174,14 @@ class GramCollector:
     def finish(self) -> bytes:
         """Return the gram file; texts count from 0 in the order they came."""
 
-def holding(grams: Buffer, part: Buffer, after: int, limit: int, *, fold_case: bool = False) -> tuple[bytes, bool]:
-    """Return the texts of a gram file that may hold ``part`` when normalised, and whether these are all.
+def holding(
+    grams: Buffer, part: Buffer, after: int, limit: int, *, fold_case: bool = False, verbatim: bool = False
+) -> tuple[bytes, bool]:
+    """Return where ``part`` may stand in the texts of a gram file, and whether there are no more.
 
-    ``part`` is normalised. Texts are little-endian u32, ascending, those behind ``after`` only (-1: from the first),
-    at most ``limit``. No text that holds ``part`` is missing. ``fold_case`` folds ASCII letters and takes any other
-    character for any. Raises ValueError for a buffer that is no gram file.
+    ``part`` is a range of normalised text; if ``verbatim``, of source text, with every white space as it stands.
+    Places are triples of little-endian u32: a text, and the range of its source (ending with the text where the end
+    is 2^32 - 1) in which ``part``, or what of it is looked for, begins. They ascend; texts are those behind ``after``
+    (-1: all), at most ``limit``. None that holds ``part`` is missing. ``fold_case`` folds ASCII letters and takes any
+    other character for any. Raises ValueError for a buffer that is no gram file.
     """

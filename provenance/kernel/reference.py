@@ -256,7 +256,7 @@ class GramCollector:
 
     def add(self, text: Buffer) -> None:
         """Normalise the next source text and gather its grams."""
-        self._lists.add(normalise(text))
+        self._lists.add(bytes(text), normalise(text))
 
     def finish(self) -> bytes:
         """Return the gram file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from itertools import product
 from typing import TYPE_CHECKING
@@ -20,23 +21,31 @@ _HEADER = struct.Struct("<8s6IQ16xQ")
 _MAGIC = b"PROVGRM\x01"
 _EXAMINED = 1024
 _LISTS = 64
+_LAYOUT = 1 << 24
+_ANYWHERE = (1 << 32) - 1
+_RUN = re.compile(rb"[\t-\r ]+")
 _Lists = list[Bytes8]
 
 
 class GramLists:
-    """Gathers the grams of normalised texts."""
+    """Gathers the grams of texts."""
 
     def __init__(self) -> None:
         """Begin with no text."""
         self._starts = [0]
+        self._places: list[int] = []
         self._cells: dict[int, list[int]] = {}
 
-    def add(self, normalised: bytes) -> None:
+    def add(self, text: bytes, normalised: bytes) -> None:
         """Gather the grams of the next text."""
+        layout, places = _layout(text)
         cell, at = self._starts[-1], 0
         while len(normalised) >= at + 3 and (at == 0 or len(normalised) > at + REACH):
-            for gram in np.unique(_grams(u8(normalised)[at : at + CELL + REACH])).tolist():
+            part = u8(normalised)[at : at + CELL + REACH]
+            grams = set(_grams(part).tolist()) | {gram for place, gram in layout if at <= place <= at + len(part) - 3}
+            for gram in grams:
                 self._cells.setdefault(gram, []).append(cell)
+            self._places.append(places[at // CELL])
             cell += 1
             at += CELL
         self._starts.append(cell)
@@ -55,41 +64,67 @@ class GramLists:
             if len(lists) >= 1 << 32:
                 raise ValueError("the lists of grams take more than 4 GiB; make segments smaller")
             offsets.append(len(lists))
-        tables = b"".join(np.array(table, dtype="<u4").tobytes() for table in (self._starts, grams, offsets))
+        tables = b"".join(
+            np.array(table, dtype="<u4").tobytes() for table in (self._starts, self._places, grams, offsets)
+        )
         header = _HEADER.pack(
-            _MAGIC, 1, CELL, REACH, len(self._starts) - 1, cells, len(grams), len(lists), xxhash.xxh3_64_intdigest(tables)
+            _MAGIC,
+            1,
+            CELL,
+            REACH,
+            len(self._starts) - 1,
+            cells,
+            len(grams),
+            len(lists),
+            xxhash.xxh3_64_intdigest(tables),
         )
         return header + tables + bytes(lists)
 
 
 def holding(
-    grams: Buffer, part: Buffer, after: int, limit: int, *, fold_case: bool = False
+    grams: Buffer, part: Buffer, after: int, limit: int, *, fold_case: bool = False, verbatim: bool = False
 ) -> tuple[bytes, bool]:
-    """Return the contents behind ``after`` that may hold ``part``, and whether there are no more."""
+    """Return where ``part`` may stand in contents behind ``after``, and whether there are no more."""
+    from provenance.kernel.reference import normalise
+
     require_at_least(0, limit=limit)
     require_at_least(-1, after=after)
     file = _File(u8(grams))
     wanted: list[_Lists] = []
-    examined = bytes(part)[:_EXAMINED]
+    layout = _layout(bytes(part))[0] if verbatim else []
+    examined = (normalise(part) if verbatim else bytes(part))[:_EXAMINED]
     for at in range(len(examined) - 2):
         variants = _variants(examined[at : at + 3], fold_case)
         lists = [file.cells_of(gram) for gram in variants]
         if variants and not _size(lists):
             return b"", True
         wanted.append(lists)
+    layouts: list[_Lists] = [[] for _ in wanted]
+    for place, gram in layout:
+        if place < len(wanted) and wanted[place]:
+            layouts[place] = [file.cells_of(gram)]
+            if not _size(layouts[place]):
+                return b"", True
     if len(wanted) > REACH - 2:
         rarest = min((at for at in range(len(wanted)) if wanted[at]), key=lambda at: _size(wanted[at]), default=0)
         start = min(max(0, rarest - (REACH // 2 - 1)), len(wanted) - (REACH - 2))
-        wanted = wanted[start : start + REACH - 2]
-    wanted = [lists for lists in wanted if lists]
+        wanted, layouts = (lists[start : start + REACH - 2] for lists in (wanted, layouts))
+    wanted = [lists for lists in wanted + layouts if lists]
     contents = len(file.starts) - 1
     if wanted:
         cells = file.common_cells(wanted)
-        found = np.unique(np.searchsorted(file.starts, cells, side="right") - 1)
-        found = found[(found > after) & (found < contents)]
+        holders = np.searchsorted(file.starts, cells, side="right") - 1
+        cells, holders = (each[(holders > after) & (holders < contents)] for each in (cells, holders))
+        last = cells + 1 >= file.starts[holders + 1]
+        ends = np.where(last, _ANYWHERE, np.append(file.places, _ANYWHERE)[cells + 1])
+        found = np.column_stack([holders, file.places[cells], ends])
     else:
-        found = np.arange(after + 1, contents)
-    return found[:limit].astype("<u4").tobytes(), len(found) <= limit
+        number = np.arange(after + 1, contents)
+        found = np.column_stack([number, np.zeros_like(number), np.full_like(number, _ANYWHERE)])
+    distinct = np.unique(found[:, 0])
+    if len(distinct) > limit:
+        found = found[found[:, 0] < distinct[limit]]
+    return found.astype("<u4").tobytes(), len(distinct) <= limit
 
 
 class _File:
@@ -99,11 +134,12 @@ class _File:
         _, version, cell, reach, contents, self.cells, grams, _, _ = _HEADER.unpack(file[: _HEADER.size].tobytes())
         if (version, cell, reach) != (1, CELL, REACH):
             raise ValueError("a file of grams with other cells")
-        end = _HEADER.size + (contents + 1 + grams + grams + 1) * 4
+        end = _HEADER.size + (contents + 1 + self.cells + grams + grams + 1) * 4
         if len(file) < end:
             raise ValueError("not a file of grams, or truncated")
         tables = file[_HEADER.size : end].view("<u4").astype(np.int64)
-        self.starts, self._grams, self._offsets = np.split(tables, [contents + 1, contents + 1 + grams])
+        ends = np.cumsum([contents + 1, self.cells, grams])
+        self.starts, self.places, self._grams, self._offsets = np.split(tables, ends)
         self._lists = file[end:]
 
     def cells_of(self, gram: int) -> Bytes8:
@@ -134,6 +170,26 @@ class _File:
 def _grams(text: Bytes8) -> I64:
     wide = text.astype(np.int64)
     return (wide[:-2] << 16) | (wide[1:-1] << 8) | wide[2:]
+
+
+def _layout(text: bytes) -> tuple[list[tuple[int, int]], list[int]]:
+    """Return the layout grams of a source text with their places in the normalised one, and where its cells begin."""
+    grams: list[tuple[int, int]] = []
+    cells: list[int] = []
+    at = normalised = 0
+    for run in (*_RUN.finditer(text), None):
+        start, end = run.span() if run else (len(text), len(text))
+        inside = 0 < normalised + start - at and end < len(text)
+        while len(cells) * CELL < normalised + start - at + inside:
+            cells.append(at + len(cells) * CELL - normalised)
+        normalised += start - at
+        if inside:
+            if text[start:end] not in (b" ", b"\n"):
+                around = text[start - 1 : end + 1].lower()
+                grams.append((normalised - 1, _LAYOUT | xxhash.xxh3_64_intdigest(around) & (_LAYOUT - 1)))
+            normalised += 1
+        at = end
+    return grams, cells
 
 
 def _size(lists: _Lists) -> int:

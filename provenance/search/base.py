@@ -42,11 +42,13 @@ class Candidates:
     """Contents that may match: best first from `SearchEngine.ranked`, else ascending by address.
 
     ``complete`` is true when nothing that can match is missing from ``refs``; otherwise there may be more,
-    all of them behind the last one.
+    all of them behind the last one. ``places``, where an engine knows them, goes with ``refs``: the ranges of bytes
+    of the source text in one of which the match, or some byte of it, begins.
     """
 
     refs: tuple[ContentRef, ...]
     complete: bool
+    places: tuple[tuple[tuple[int, int], ...], ...] = ()
 
 
 class SearchEngine(Protocol):
@@ -69,10 +71,12 @@ class SearchEngine(Protocol):
         after: ContentRef | None = None,
         *,
         fold_case: bool = False,
+        verbatim: bool = False,
     ) -> Candidates:
         """Find contents whose normalised text may hold ``part``, a range of some normalised text.
 
-        ``after`` asks for those behind an address only. ``fold_case``: ASCII letters match in either case, and
+        ``verbatim``: the text itself may hold ``part``, a range of some source text; white space counts as it stands.
+        ``after`` asks for contents behind an address only. ``fold_case``: ASCII letters match in either case, and
         any other character matches any. What is shorter than three bytes may stand everywhere.
         """
         ...

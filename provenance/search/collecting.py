@@ -7,10 +7,14 @@ depends on texts and settings alone, never on time or threads.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cache
+from itertools import islice
+from typing import NamedTuple, Protocol
 
 from provenance.errors import ParameterError
 from provenance.index import Index
@@ -19,12 +23,19 @@ from provenance.search.base import Filters
 from provenance.search.filtering import DocumentFilter
 from provenance.search.results import HIGHLIGHTS, Facets, Hit, SearchResults, Total
 from provenance.search.snippets import snippets_of
-from provenance.search.streams import CandidateStream
+from provenance.search.streams import FIRST_PAGE, CandidateStream, Places
 from provenance.text import Offsets
+
+_BATCH = 16
+_BATCHES = 8
+"""Candidates behind the first page are verified by several threads, so many batches of so many at a time."""
 
 
 class Matcher(Protocol):
-    """Decides on one stored text."""
+    """Decides on one stored text; usable from many threads."""
+
+    longest: int | None
+    """How many bytes a match has at most; None where there is no bound."""
 
     def find(self, text: bytes, limit: int) -> list[tuple[int, int]]:
         """Return the first ``limit`` places, as half-open ranges of bytes, ascending and not overlapping."""
@@ -60,7 +71,8 @@ def collect(
     gathering = Gathering(index, filters, offset, limit, facets=reach.facets)
     read = 0
     exact = complete = True
-    for ref in stream:
+    verifier = Verifier(index, matcher, gathering if filters else None)
+    for checked in verifier.verified(stream):
         enough = reach.count is not None and gathering.documents >= reach.count
         if enough and gathering.full and not stream.few:
             exact = False
@@ -69,17 +81,78 @@ def collect(
             exact = False
             complete = gathering.full
             break
-        # Reading sources is cheaper than reading text where many of them fail, and dearer where few do.
-        documents = gathering.documents_of(ref) if filters else None
-        if documents == []:
-            continue
-        text = index.text(ref)
-        read += len(text)
-        if matcher.find(text, 1):
-            gathering.add(ref, gathering.documents_of(ref) if documents is None else documents)
+        read += checked.bytes_read
+        if checked.matches:
+            gathering.add(checked.ref, gathering.documents_of(checked.ref))
     hits = tuple(make_hit(index, matcher, entry, reach.context) for entry in gathering.page())
     facets = gathering.facets() if reach.facets else None
     return SearchResults(Total(gathering.documents, exact), hits, complete, facets)
+
+
+class Checked(NamedTuple):
+    """A candidate that was looked at."""
+
+    ref: ContentRef
+    matches: bool
+    bytes_read: int
+
+
+class Verifier:
+    """Looks at candidates on the stored text."""
+
+    def __init__(self, index: Index, matcher: Matcher, sieve: Gathering | None) -> None:
+        """``sieve`` tells which contents have documents that pass; None where most have."""
+        self._index = index
+        self._matcher = matcher
+        self._sieve = sieve
+
+    def verified(self, stream: CandidateStream) -> Iterator[Checked]:
+        """Yield the candidates in order."""
+        located = stream.with_places()
+        for ref, places in islice(located, FIRST_PAGE):
+            yield self._check(ref, places)
+        while True:
+            batches = [batch for _ in range(_BATCHES) if (batch := list(islice(located, _BATCH)))]
+            if not batches:
+                return
+            for checked in _threads().map(self._check_all, batches):
+                yield from checked
+
+    def _check_all(self, batch: list[tuple[ContentRef, Places]]) -> list[Checked]:
+        return [self._check(ref, places) for ref, places in batch]
+
+    def _check(self, ref: ContentRef, places: Places) -> Checked:
+        # Sources are read first only where many may fail: they cost as much as a text.
+        if self._sieve is not None and not self._sieve.documents_of(ref):
+            return Checked(ref, False, 0)
+        longest = self._matcher.longest
+        if longest is None or not places:
+            text = self._index.text(ref)
+            return Checked(ref, bool(self._matcher.find(text, 1)), len(text))
+        read = 0
+        segment = self._index.segments[ref.segment]
+        for start, end in _joined(places, longest):
+            part = segment.text_slice(ref.content, start, end)
+            read += len(part)
+            if self._matcher.find(part, 1):
+                return Checked(ref, True, read)
+        return Checked(ref, False, read)
+
+
+def _joined(places: Places, margin: int) -> Iterator[tuple[int, int]]:
+    """Yield the places with a margin on both sides, those that touch as one."""
+    first, last = max(0, places[0][0] - margin), places[0][1] + margin
+    for start, end in places[1:]:
+        if start - margin > last:
+            yield first, last
+            first = start - margin
+        last = end + margin
+    yield first, last
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(min(8, os.cpu_count() or 1), thread_name_prefix="search")
 
 
 def check_page(limit: int, offset: int) -> None:

@@ -16,7 +16,8 @@ from provenance.storage import refusals_named
 VERSION = 1
 _HEADER = struct.Struct("<8s6IQ16xQ")
 _MAGIC = b"PROVGRM\x01"
-_ALL = 1 << 32
+ALL = 1 << 32
+"""No limit."""
 
 
 class GramFile:
@@ -44,12 +45,12 @@ class GramFile:
     def _check(self) -> None:
         import xxhash
 
-        magic, version, _, _, contents, _, grams, lists, checksum = _HEADER.unpack(self._map[: _HEADER.size])
+        magic, version, _, _, contents, cells, grams, lists, checksum = _HEADER.unpack(self._map[: _HEADER.size])
         if magic != _MAGIC:
             raise CorruptFile(self._path, "not a gram file (magic)")
         if version != VERSION:
             raise IncompatibleVersion(self._path, version, VERSION)
-        tables = _HEADER.size + (contents + 1 + grams + grams + 1) * 4
+        tables = _HEADER.size + (contents + 1 + cells + grams + grams + 1) * 4
         if tables + lists != len(self._map):
             raise CorruptFile(self._path, "length and header disagree: truncated or damaged")
         if xxhash.xxh3_64_intdigest(self._map[_HEADER.size : tables]) != checksum:
@@ -58,17 +59,23 @@ class GramFile:
         """How many texts the segment holds."""
 
     def holding(
-        self, part: bytes, after: int = -1, limit: int = _ALL, *, fold_case: bool = False
-    ) -> tuple[array[int], bool]:
-        """Return the contents behind ``after`` that may hold a range of normalised text, and whether these are all."""
+        self, part: bytes, after: int = -1, limit: int = ALL, *, fold_case: bool = False, verbatim: bool = False
+    ) -> tuple[dict[int, tuple[tuple[int, int], ...]], bool]:
+        """Return the contents behind ``after`` that may hold ``part``, with the places, and whether these are all.
+
+        See `SearchEngine.holding` for the rest.
+        """
         try:
-            found, complete = kernel.holding(self._map, part, after, limit, fold_case=fold_case)
+            found, complete = kernel.holding(self._map, part, after, limit, fold_case=fold_case, verbatim=verbatim)
         except ValueError as error:
             raise CorruptFile(self._path, str(error)) from error
-        contents = array("I")
-        contents.frombytes(found)
+        numbers = array("I")
+        numbers.frombytes(found)
         if sys.byteorder == "big":
-            contents.byteswap()
+            numbers.byteswap()
+        contents: dict[int, tuple[tuple[int, int], ...]] = {}
+        for content, start, end in zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True):
+            contents[content] = (*contents.get(content, ()), (start, end))
         return contents, complete
 
     def close(self) -> None:

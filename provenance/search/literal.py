@@ -45,12 +45,9 @@ def search_literal(
 
 
 def literal_candidates(index: Index, literal: str, filters: Filters, *, fold_case: bool = False) -> Fetch:
-    """Return where to fetch the contents that may hold a literal.
-
-    White space at its ends is left out: in a text there may be more of it, and normalised it may be another.
-    """
-    part = kernel.normalise(literal.encode())
-    return lambda limit, after: index.engine.holding(part, filters, limit, after, fold_case=fold_case)
+    """Return where to fetch the contents that may hold a literal."""
+    part = literal.encode()
+    return lambda limit, after: index.engine.holding(part, filters, limit, after, fold_case=fold_case, verbatim=True)
 
 
 class LiteralMatcher:
@@ -60,6 +57,7 @@ class LiteralMatcher:
         """``fold_case`` folds ASCII letters, so the literal is ASCII then."""
         self._needle = literal.encode()
         self._fold_case = fold_case
+        self.longest: int | None = len(self._needle)
 
     def find(self, text: bytes, limit: int) -> list[tuple[int, int]]:
         """Return the first places, as half-open ranges of bytes, not overlapping."""
@@ -85,6 +83,7 @@ class FoldedMatcher:
                 alternatives = classes.get(_simple_fold(character), [character])
             parts.append(b"(?:" + b"|".join(re.escape(each.encode()) for each in alternatives) + b")")
         self._pattern = re.compile(b"".join(parts))
+        self.longest: int | None = 4 * len(literal)
 
     def find(self, text: bytes, limit: int) -> list[tuple[int, int]]:
         """Return the first places, as half-open ranges of bytes, not overlapping."""

@@ -75,6 +75,7 @@ class WordsMatcher:
     def __init__(self, words: list[str]) -> None:
         """Prepare for words without repetition."""
         self._words = [LiteralMatcher(word) for word in words]
+        self.longest: int | None = None
 
     def find(self, text: bytes, limit: int) -> list[tuple[int, int]]:
         """Return the first places of any of the words, as half-open ranges of bytes."""

@@ -59,6 +59,7 @@ class RegexMatcher:
             pattern.encode()
         except UnicodeEncodeError as error:
             raise QueryRejected(f"the regular expression has a lone surrogate at character {error.start + 1}") from None
+        self.longest: int | None = None
         options = re2.Options()
         options.log_errors = False
         options.never_capture = True

@@ -15,6 +15,8 @@ _GROWTH = 4
 
 Fetch = Callable[[int, "ContentRef | None"], Candidates]
 """Returns candidates: at most so many, behind an address."""
+Places = tuple[tuple[int, int], ...]
+"""Ranges of a text's bytes in one of which a match begins; none where that is not known."""
 
 
 class CandidateStream:
@@ -31,11 +33,18 @@ class CandidateStream:
 
     def __iter__(self) -> Iterator[ContentRef]:
         """Yield the candidates."""
+        return (ref for ref, _ in self.with_places())
+
+    def with_places(self) -> Iterator[tuple[ContentRef, Places]]:
+        """Yield the candidates, each with its places."""
+        if len(self._pagers) == 1:
+            yield from self._pagers[0]
+            return
         last = None
-        for ref in merge(*self._pagers):
+        for ref, _ in merge(*self._pagers):
             if ref != last:
                 last = ref
-                yield ref
+                yield ref, ()
 
 
 class _Pager:
@@ -43,12 +52,12 @@ class _Pager:
         self._fetch = fetch
         self.few = False
 
-    def __iter__(self) -> Iterator[ContentRef]:
+    def __iter__(self) -> Iterator[tuple[ContentRef, Places]]:
         size = FIRST_PAGE
         page = self._fetch(size, None)
         self.few = page.complete
         while True:
-            yield from page.refs
+            yield from zip(page.refs, page.places or ((),) * len(page.refs), strict=True)
             if page.complete:
                 return
             size = min(size * _GROWTH, _LAST_PAGE)

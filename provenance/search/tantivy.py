@@ -21,7 +21,7 @@ from provenance.errors import CorruptFile, IndexMissing, StorageError
 from provenance.records import ContentRef, Source
 from provenance.search.base import Candidates, Filters
 from provenance.search.filtering import indexed, keywords
-from provenance.search.grams import GramFile
+from provenance.search.grams import ALL, GramFile
 from provenance.search.words import WORD_BYTES
 from provenance.storage import fsync, refusals_named
 
@@ -130,17 +130,22 @@ class TantivyEngine:
         after: ContentRef | None = None,
         *,
         fold_case: bool = False,
+        verbatim: bool = False,
     ) -> Candidates:
-        """Find contents whose normalised text may hold ``part``."""
+        """Find contents that may hold ``part``."""
         refs: list[ContentRef] = []
+        places: list[tuple[tuple[int, int], ...]] = []
         first = after.segment if after is not None else 0
         for number in range(first, len(self._parts)):
             behind = after.content if after is not None and number == after.segment else -1
-            contents, complete = self._parts[number].holding(part, filters, limit - len(refs), behind, fold_case)
-            refs.extend(ContentRef(number, content) for content in contents)
+            found, complete = self._parts[number].holding(
+                part, filters, limit - len(refs), behind, fold_case=fold_case, verbatim=verbatim
+            )
+            refs.extend(ContentRef(number, content) for content in found)
+            places.extend(found.values())
             if not complete:
-                return Candidates(tuple(refs), False)
-        return Candidates(tuple(refs), True)
+                return Candidates(tuple(refs), False, tuple(places))
+        return Candidates(tuple(refs), True, tuple(places))
 
     def ranked(self, words: Sequence[str], filters: Filters, limit: int) -> Candidates:
         """Find the best contents of every part."""
@@ -187,15 +192,15 @@ class _Part:
         self._grams.close()
 
     def holding(
-        self, part: bytes, filters: Filters, limit: int, behind: int, fold_case: bool
-    ) -> tuple[Sequence[int], bool]:
+        self, part: bytes, filters: Filters, limit: int, behind: int, **how: bool
+    ) -> tuple[dict[int, tuple[tuple[int, int], ...]], bool]:
         """Return the first contents behind one that may hold a string, and whether these are all."""
         passing = self._passing(filters)
+        found, complete = self._grams.holding(part, behind, limit if passing is None else ALL, **how)
         if passing is None:
-            return self._grams.holding(part, behind, limit, fold_case=fold_case)
-        found, _ = self._grams.holding(part, behind, fold_case=fold_case)
+            return found, complete
         contents = [content for content in found if content in passing]
-        return contents[:limit], len(contents) <= limit
+        return {content: found[content] for content in contents[:limit]}, len(contents) <= limit
 
     def best(self, words: Sequence[str], filters: Filters, limit: int) -> tuple[list[int], bool]:
         """Return the best contents, and whether these are all that hold any of the words."""
@@ -228,7 +233,9 @@ class _Part:
             return None
         with _damage(self._folder):
             query = tantivy.Query.boolean_query(conditions)
-            result = self._searcher.search(query, max(1, self._grams.contents), order_by_field="content", order=tantivy.Order.Asc)
+            result = self._searcher.search(
+                query, max(1, self._grams.contents), order_by_field="content", order=tantivy.Order.Asc
+            )
             return frozenset(content for content, _ in result.hits)
 
     def _conditions(self, filters: Filters) -> Iterator[tantivy.Query]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from hashlib import sha256
 from types import ModuleType
 
 import pytest
@@ -13,6 +14,8 @@ from provenance import kernel
 from provenance.kernel import reference
 
 CELL, REACH = 8192, 256
+ALL = 1 << 31
+ANYWHERE = (1 << 32) - 1
 
 texts = st.lists(st.text(alphabet="abAB \n\té→", max_size=40).map(str.encode), max_size=12)
 parts = st.text(alphabet="abAB \n\té→", max_size=8).map(str.encode)
@@ -26,24 +29,27 @@ def gram_file(contents: list[bytes], made_by: ModuleType = kernel) -> bytes:
     return file
 
 
-def found(file: bytes, part: bytes, after: int = -1, limit: int = 1 << 31, *, fold_case: bool = False) -> list[int]:
-    contents, complete = kernel.holding(file, part, after, limit, fold_case=fold_case)
-    numbers = list(struct.unpack(f"<{len(contents) // 4}I", contents))
-    assert complete or len(numbers) == limit
-    return numbers
+def located(file: bytes, part: bytes, after: int = -1, limit: int = ALL, **how: bool) -> list[tuple[int, int, int]]:
+    answer, complete = kernel.holding(file, part, after, limit, **how)
+    places = list(struct.iter_unpack("<3I", answer))
+    assert complete or len({content for content, _, _ in places}) == limit
+    assert places == sorted(places)
+    return places
 
 
-@given(texts, parts, st.booleans(), st.integers(-1, 12), st.integers(0, 5))
+def found(file: bytes, part: bytes, after: int = -1, limit: int = ALL, **how: bool) -> list[int]:
+    return list(dict.fromkeys(content for content, _, _ in located(file, part, after, limit, **how)))
+
+
+@given(texts, parts, st.booleans(), st.booleans(), st.integers(-1, 12), st.integers(0, 5))
 @settings(max_examples=60)
 def test_both_kernels_write_the_same_file_and_give_the_same_answer(
-    contents: list[bytes], part: bytes, fold_case: bool, after: int, limit: int
+    contents: list[bytes], part: bytes, fold_case: bool, verbatim: bool, after: int, limit: int
 ) -> None:
     file = gram_file(contents)
     assert file == gram_file(contents, reference)
-    part = kernel.normalise(part)
-    assert kernel.holding(file, part, after, limit, fold_case=fold_case) == reference.holding(
-        file, part, after, limit, fold_case=fold_case
-    )
+    how = {"fold_case": fold_case, "verbatim": verbatim}
+    assert kernel.holding(file, part, after, limit, **how) == reference.holding(file, part, after, limit, **how)
 
 
 @given(texts, st.data())
@@ -56,6 +62,40 @@ def test_a_text_is_found_by_every_part_of_its_normalised_form(contents: list[byt
         part = normalised[start : data.draw(st.integers(start, len(normalised)))]
         assert number in found(file, part)
         assert number in found(file, part.swapcase(), fold_case=True)
+
+
+@given(texts, st.data())
+@settings(max_examples=60)
+def test_a_text_is_found_by_every_part_of_it_as_it_stands(contents: list[bytes], data: st.DataObject) -> None:
+    file = gram_file(contents)
+    for number, content in enumerate(contents):
+        start = data.draw(st.integers(0, len(content)))
+        part = content[start : data.draw(st.integers(start, len(content)))]
+        for how in ({"verbatim": True}, {"verbatim": True, "fold_case": True}):
+            wanted = part.swapcase() if "fold_case" in how else part
+            places = [(first, end) for text, first, end in located(file, wanted, **how) if text == number]
+            # What is asked for lies around one of the places: nothing of it is further away than it is long.
+            assert any(content.find(part, max(0, first - len(part)), end + len(part)) >= 0 for first, end in places)
+
+
+def test_white_space_counts_as_it_stands_where_that_is_asked_for() -> None:
+    file = gram_file([b"if (x)\n\t\treturn y;", b"if (x)\n    return y;", b"if (x) return y;"])
+    assert found(file, b"(x)\nreturn y") == [0, 1]
+    assert found(file, b"(x)\n\t\treturn y", verbatim=True) == [0]
+    assert found(file, b"(X)\n    Return y", verbatim=True, fold_case=True) == [1]
+    assert found(file, b"(x)\t\treturn y", verbatim=True) == []
+
+
+def test_places_are_ranges_of_the_source_text() -> None:
+    names = [sha256(b"%d" % number).hexdigest()[:24].encode() for number in range(4000)]
+    text = b"".join(b"line %s \t\t end\n\n\n" % name for name in names)
+    file = gram_file([b"other", text])
+    for name in names[::399]:
+        wanted = b"line %s \t\t end" % name
+        (place,) = located(file, wanted, verbatim=True)
+        assert place[0] == 1
+        assert place[1] <= text.index(wanted) < place[2]
+        assert place[2] - place[1] < 2 * CELL or place[2] == ANYWHERE
 
 
 @given(texts, parts)
@@ -101,8 +141,8 @@ def test_what_is_shorter_than_a_gram_may_stand_anywhere() -> None:
 
 
 def test_a_dense_gram_takes_one_bit_a_cell() -> None:
-    every, lone = gram_file([b"abc"] * 4096), gram_file([b"abc", *[b""] * 4095])
-    assert len(every) - len(lone) == 4096 // 8 - 1
+    every, half = gram_file([b"abc"] * 4096), gram_file([b"abc"] * 2048 + [b""] * 2048)
+    assert len(every) - len(half) == 2048 * 4 + 2048 // 8
     assert found(every, b"abc") == list(range(4096))
 
 
@@ -125,7 +165,7 @@ def test_a_damaged_file_is_refused_and_never_crashes(made_by: ModuleType) -> Non
             contents, _ = made_by.holding(damaged, b"int", -1, 10)
         except ValueError:
             continue
-        assert len(contents) % 4 == 0
+        assert len(contents) % 12 == 0
 
 
 def test_limits_are_checked() -> None:

@@ -17,6 +17,8 @@ const LISTS: usize = 64;
 /// Grams and cells that are gathered before they go to their lists: 8 MiB.
 const PENDING: usize = 1 << 20;
 const NONE: u32 = u32::MAX;
+/// White space that normalising changes has a gram of its own, a hash with this bit set.
+const LAYOUT: u32 = 1 << 24;
 
 /// The cells that hold one gram: gaps in groups of three bits, lowest first, a fourth bit where more follow.
 #[derive(Default)]
@@ -87,7 +89,7 @@ impl Seen {
     }
 
     fn next_cell(&mut self) {
-        self.stamp = self.stamp.wrapping_add(1);
+        self.stamp = (self.stamp + 1) % 128;
         if self.stamp == 0 {
             self.slots.fill(0);
             self.stamp = 1;
@@ -97,20 +99,68 @@ impl Seen {
     /// Tells whether the gram is new to the cell.
     #[inline]
     fn insert(&mut self, gram: u32) -> bool {
-        let entry = gram << 8 | u32::from(self.stamp);
+        let entry = gram << 7 | u32::from(self.stamp);
         let mut slot = (gram.wrapping_mul(0x9E37_79B1) >> 16) as usize & (Self::SLOTS - 1);
         loop {
             let found = self.slots[slot];
             if found == entry {
                 return false;
             }
-            if found as u8 != self.stamp {
+            if found as u8 & 127 != self.stamp {
                 self.slots[slot] = entry;
                 return true;
             }
             slot = (slot + 1) & (Self::SLOTS - 1);
         }
     }
+}
+
+/// What normalising a source text loses.
+#[derive(Default)]
+struct Layout {
+    /// Layout grams, each with where its three bytes begin in the normalised text.
+    grams: Vec<(usize, u32)>,
+    /// Where in the source the normalised bytes at multiples of `CELL` come from; of white space, where it begins.
+    cells: Vec<u32>,
+}
+
+impl Layout {
+    fn of(text: &[u8]) -> Self {
+        let space = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' ');
+        let mut layout = Layout::default();
+        let (mut at, mut normalised) = (0, 0);
+        while at < text.len() {
+            let black = text[at..].iter().position(space).unwrap_or(text.len() - at);
+            layout.pass(at, normalised, black);
+            at += black;
+            normalised += black;
+            let white = text[at..].iter().position(|byte| !space(byte)).unwrap_or(text.len() - at);
+            if normalised > 0 && at + white < text.len() {
+                let run = &text[at..at + white];
+                if run != b" " && run != b"\n" {
+                    layout.grams.push((normalised - 1, layout_gram(&text[at - 1..=at + white])));
+                }
+                layout.pass(at, normalised, 1);
+                normalised += 1;
+            }
+            at += white;
+        }
+        layout
+    }
+
+    /// Notes the beginnings of cells among `count` normalised bytes.
+    #[inline]
+    fn pass(&mut self, source: usize, normalised: usize, count: usize) {
+        while self.cells.len() * CELL < normalised + count {
+            let place = source + self.cells.len() * CELL - normalised;
+            self.cells.push(u32::try_from(place).unwrap_or(u32::MAX));
+        }
+    }
+}
+
+/// Returns the gram of a run of white space and the bytes on both sides of it.
+fn layout_gram(run: &[u8]) -> u32 {
+    LAYOUT | xxh3_64(&run.to_ascii_lowercase()) as u32 & (LAYOUT - 1)
 }
 
 /// Gathers the grams of the texts of one segment.
@@ -124,6 +174,8 @@ pub struct Collector {
     lists: Vec<List>,
     /// The first cell of every text, and the first of the next.
     starts: Vec<u32>,
+    /// Where each cell begins in its source text.
+    places: Vec<u32>,
     normalised: Vec<u8>,
 }
 
@@ -132,9 +184,10 @@ impl Default for Collector {
         Collector {
             seen: Seen::new(),
             pending: Vec::with_capacity(PENDING + CELL + REACH),
-            directory: (0..1 << 16).map(|_| None).collect(),
+            directory: (0..1 << 17).map(|_| None).collect(),
             lists: Vec::new(),
             starts: vec![0],
+            places: Vec::new(),
             normalised: Vec::new(),
         }
     }
@@ -146,6 +199,7 @@ impl Collector {
         let mut normalised = std::mem::take(&mut self.normalised);
         normalised.clear();
         normalise(text, &mut normalised);
+        let layout = Layout::of(text);
         let mut cell = *self.starts.last().expect("a first cell");
         let mut at = 0;
         while normalised.len() >= at + 3 && (at == 0 || normalised.len() > at + REACH) {
@@ -153,6 +207,13 @@ impl Collector {
             self.seen.next_cell();
             for three in normalised[at..end].windows(3) {
                 let gram = u32::from(three[0]) << 16 | u32::from(three[1]) << 8 | u32::from(three[2]);
+                if self.seen.insert(gram) {
+                    self.pending.push(u64::from(gram) << 32 | u64::from(cell));
+                }
+            }
+            self.places.push(layout.cells[at / CELL]);
+            let first = layout.grams.partition_point(|&(place, _)| place < at);
+            for &(_, gram) in layout.grams[first..].iter().take_while(|&&(place, _)| place + 3 <= end) {
                 if self.seen.insert(gram) {
                     self.pending.push(u64::from(gram) << 32 | u64::from(cell));
                 }
@@ -171,9 +232,9 @@ impl Collector {
     fn settle(&mut self) {
         let mut sorted = vec![0u64; self.pending.len()];
         // By the lower half of the gram, then stably by the upper: cells stay in order.
-        for shift in [32, 44] {
-            let bucket = |pair: u64| (pair >> shift & 0xFFF) as usize;
-            let mut places = vec![0u32; 1 << 12];
+        for shift in [32, 45] {
+            let bucket = |pair: u64| (pair >> shift & 0x1FFF) as usize;
+            let mut places = vec![0u32; 1 << 13];
             self.pending.iter().for_each(|&pair| places[bucket(pair)] += 1);
             let mut place = 0u32;
             places.iter_mut().for_each(|count| place += std::mem::replace(count, place));
@@ -230,14 +291,14 @@ impl Collector {
                 offsets.push(end);
             }
         }
-        let mut file = Vec::with_capacity(HEADER + (self.starts.len() + 2 * offsets.len()) * 4 + lists.len());
+        let mut file = Vec::with_capacity(HEADER + (self.starts.len() + cells + 2 * offsets.len()) * 4 + lists.len());
         file.extend_from_slice(MAGIC);
         for field in [1, CELL, REACH, self.starts.len() - 1, cells, grams.len()] {
             file.extend_from_slice(&(field as u32).to_le_bytes());
         }
         file.extend_from_slice(&(lists.len() as u64).to_le_bytes());
         file.resize(HEADER, 0);
-        for value in self.starts.iter().chain(&grams).chain(&offsets) {
+        for value in self.starts.iter().chain(&self.places).chain(&grams).chain(&offsets) {
             file.extend_from_slice(&value.to_le_bytes());
         }
         let checksum = xxh3_64(&file[HEADER..]);
@@ -250,6 +311,7 @@ impl Collector {
 /// A file of grams, as far as its header is consistent with its length.
 struct File<'a> {
     starts: &'a [[u8; 4]],
+    places: &'a [[u8; 4]],
     grams: &'a [[u8; 4]],
     offsets: &'a [[u8; 4]],
     lists: &'a [u8],
@@ -267,11 +329,12 @@ impl<'a> File<'a> {
             return Err(Bad("a file of grams with other cells".into()));
         }
         let (contents, cells, grams) = (field(20), field(24), field(28));
-        let tables = (contents + 1 + grams + grams + 1) * 4;
+        let tables = (contents + 1 + cells + grams + grams + 1) * 4;
         let (tables, lists) = file[HEADER..].split_at_checked(tables).ok_or_else(bad)?;
         let (starts, tables) = tables.as_chunks().0.split_at(contents + 1);
+        let (places, tables) = tables.split_at(cells);
         let (grams, offsets) = tables.split_at(grams);
-        Ok(File { starts, grams, offsets, lists, cells })
+        Ok(File { starts, places, grams, offsets, lists, cells })
     }
 
     fn value(table: &[[u8; 4]], at: usize) -> usize {
@@ -342,10 +405,25 @@ fn variants(three: &[u8], fold_case: bool) -> Vec<u32> {
     found
 }
 
-/// Returns the contents behind `after` whose normalised text may hold `part`, ascending, at most `limit`,
-/// and whether there are no more.
-pub fn holding(file: &[u8], part: &[u8], after: i64, limit: i64, fold_case: bool) -> Checked<(Vec<u32>, bool)> {
+/// Returns where `part` may begin in contents behind `after`, ascending, in at most `limit` of these, and whether
+/// there are no more: triples of a content and a range of its source text.
+pub fn holding(
+    file: &[u8],
+    part: &[u8],
+    after: i64,
+    limit: i64,
+    fold_case: bool,
+    verbatim: bool,
+) -> Checked<(Vec<u32>, bool)> {
     let limit = at_least(0, "limit", limit)?;
+    let mut normalised = Vec::new();
+    let layout = if verbatim { Layout::of(part).grams } else { Vec::new() };
+    let part = if verbatim {
+        normalise(part, &mut normalised);
+        &normalised
+    } else {
+        part
+    };
     let file = File::new(file)?;
     let contents = file.starts.len() - 1;
     let first = usize::try_from(after + 1).map_err(|_| Bad(format!("after is {after}, must be at least -1")))?;
@@ -361,21 +439,35 @@ pub fn holding(file: &[u8], part: &[u8], after: i64, limit: i64, fold_case: bool
         }
         wanted.push(lists);
     }
+    let mut layouts: Vec<Vec<&[u8]>> = vec![Vec::new(); wanted.len()];
+    for (place, gram) in layout {
+        // Grams that case folding leaves out tell which white space stands beside what is not ASCII.
+        if place >= wanted.len() || wanted[place].is_empty() {
+            continue;
+        }
+        let list = file.list(gram)?;
+        if list.is_empty() {
+            return Ok((Vec::new(), true));
+        }
+        layouts[place].push(list);
+    }
     if wanted.len() > REACH - 2 {
         let rarest = (0..wanted.len()).filter(|&at| !wanted[at].is_empty()).min_by_key(|&at| size_of(&wanted[at]));
         let start = rarest.unwrap_or(0).saturating_sub(REACH / 2 - 1).min(wanted.len() - (REACH - 2));
         wanted = wanted.drain(start..start + REACH - 2).collect();
+        layouts = layouts.drain(start..start + REACH - 2).collect();
     }
+    wanted.append(&mut layouts);
     wanted.retain(|lists| !lists.is_empty());
     let mut found: Vec<u32> = Vec::new();
     if wanted.is_empty() {
         let end = contents.min(first.saturating_add(limit));
-        found.extend((first.min(end)..end).map(|content| content as u32));
+        found.extend((first.min(end)..end).flat_map(|content| [content as u32, 0, u32::MAX]));
         return Ok((found, end == contents || first >= contents));
     }
-    let mut next = first;
+    let (mut next, mut left) = (first, limit);
     for cell in file.common_cells(wanted) {
-        if next >= contents || cell < File::value(file.starts, next) {
+        if next > contents || cell < File::value(file.starts, next) {
             continue;
         }
         // The last content that begins at or before the cell: those without a cell begin where the next one does.
@@ -384,11 +476,17 @@ pub fn holding(file: &[u8], part: &[u8], after: i64, limit: i64, fold_case: bool
         if content >= contents {
             continue;
         }
-        if found.len() == limit {
-            return Ok((found, false));
+        if found.len() < 3 || found[found.len() - 3] != content as u32 {
+            if left == 0 {
+                return Ok((found, false));
+            }
+            left -= 1;
         }
-        found.push(content as u32);
-        next = content + 1;
+        // A cell ends where the next one of its text begins, the last one with the text.
+        let next_place = file.places.get(cell + 1).filter(|_| cell + 1 < File::value(file.starts, content + 1));
+        let end = next_place.map_or(u32::MAX, |&four| u32::from_le_bytes(four));
+        found.extend([content as u32, u32::from_le_bytes(file.places[cell]), end]);
+        next = content;
     }
     Ok((found, true))
 }

@@ -403,7 +403,7 @@ mod _native {
     }
 
     #[pyfunction]
-    #[pyo3(signature = (grams, part, after, limit, *, fold_case = false))]
+    #[pyo3(signature = (grams, part, after, limit, *, fold_case = false, verbatim = false))]
     fn holding<'py>(
         py: Python<'py>,
         grams: View,
@@ -411,10 +411,11 @@ mod _native {
         after: i64,
         limit: i64,
         fold_case: bool,
+        verbatim: bool,
     ) -> PyResult<(Bound<'py, PyBytes>, bool)> {
-        let (contents, complete) =
-            py.detach(|| crate::grams::holding(grams.bytes(), part.bytes(), after, limit, fold_case))?;
-        let contents: Vec<u8> = contents.iter().flat_map(|number| number.to_le_bytes()).collect();
-        Ok((PyBytes::new(py, &contents), complete))
+        let (found, complete) =
+            py.detach(|| crate::grams::holding(grams.bytes(), part.bytes(), after, limit, fold_case, verbatim))?;
+        let found: Vec<u8> = found.iter().flat_map(|number| number.to_le_bytes()).collect();
+        Ok((PyBytes::new(py, &found), complete))
     }
 }
