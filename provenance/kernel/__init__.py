@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 __all__ = [
     "GramCollector",
     "KeyCollector",
+    "Lexer",
+    "align_symbols",
     "chains",
     "common_runs",
     "contains",
     "count_ones",
     "find_all",
+    "fingerprints",
     "hits",
     "holding",
     "insert_sorted",
@@ -67,11 +70,14 @@ if TYPE_CHECKING:
     from provenance.kernel._native import (
         GramCollector,
         KeyCollector,
+        Lexer,
+        align_symbols,
         chains,
         common_runs,
         contains,
         count_ones,
         find_all,
+        fingerprints,
         hits,
         holding,
         insert_sorted,
@@ -95,11 +101,14 @@ else:
     _kernel = _choose()
     GramCollector = _kernel.GramCollector
     KeyCollector = _kernel.KeyCollector
+    Lexer = _kernel.Lexer
+    align_symbols = _kernel.align_symbols
     chains = _kernel.chains
     common_runs = _kernel.common_runs
     contains = _kernel.contains
     count_ones = _kernel.count_ones
     find_all = _kernel.find_all
+    fingerprints = _kernel.fingerprints
     hits = _kernel.hits
     holding = _kernel.holding
     insert_sorted = _kernel.insert_sorted

@@ -185,3 +185,45 @@ def holding(
     (-1: all), at most ``limit``. None that holds ``part`` is missing. ``fold_case`` folds ASCII letters and takes any
     other character for any. Raises ValueError for a buffer that is no gram file.
     """
+
+class Lexer:
+    """The lexer of one family of languages; the tables are those of `provenance.lexing.languages`."""
+
+    def __init__(
+        self,
+        lines: Sequence[tuple[bytes, bool, bool, bytes]],
+        blocks: Sequence[tuple[bytes, bytes, bytes, Sequence[bool]]],
+        prefixes: bytes,
+        flags: Sequence[bool],
+        keywords: Sequence[bytes],
+        regex_after: Sequence[bytes],
+        operators: Sequence[bytes],
+        core: Sequence[bytes],
+    ) -> None:
+        """Comments to the line's end: (opener, blank before, blank after, not after).
+
+        Blocks: (opener, closer, fence, (comment, escape, doubled, lines, nested, to end, one)).
+        ``flags``: regular expressions, docstrings, separators in numbers. Nothing is empty but a fence.
+        """
+    def lex(self, text: Buffer, inside: int = -1) -> tuple[bytes, bytes]:
+        """Return one kind a token, and the tokens' (start, end) as pairs of u32.
+
+        Kinds: 0 comment, 1 string, 2 number, 3 identifier, 4 keyword, 5 punctuation.
+        ``inside`` >= 0: the text begins inside of that block. A text of 4 GiB or more raises ValueError.
+        """
+    def symbols(self, text: Buffer, inside: int = -1) -> bytes:
+        """Return one record a symbol: class u64, value u64, start u32, end u32; see `provenance.lexing.fingerprints`."""
+    def fingerprint_text(self, text: Buffer, length: int, part: int) -> bytes:
+        """Return the distinct fingerprints as words of eight base-32 digits, ascending, joined by blanks."""
+
+def fingerprints(symbols: Buffer, length: int, part: int) -> tuple[bytes, bytes]:
+    """Return the hashes of the selected grams of ``length`` symbols, and the number of each one's first symbol.
+
+    A gram is selected when the smallest hash of its runs of ``part`` classes stands in its middle.
+    """
+
+def align_symbols(query: Buffer, document: Buffer) -> bytes:
+    """Return the pairs (query symbol, document symbol) of the best region, ascending, as pairs of u32.
+
+    At most 1024 symbols of the query are looked at; see `provenance.lexing.alignment`.
+    """

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from provenance.kernel.reference_alignment import align_symbols
 from provenance.kernel.reference_arrays import (
     U64,
     Bytes8,
@@ -38,6 +39,7 @@ from provenance.kernel.reference_filters import (
     random_read_limit,
 )
 from provenance.kernel.reference_grams import GramLists, holding
+from provenance.kernel.reference_lexing import Lexer, fingerprints
 from provenance.kernel.reference_portrait import (
     count_ones,
     portrait_chains,
@@ -54,11 +56,14 @@ if TYPE_CHECKING:
 __all__ = [
     "GramCollector",
     "KeyCollector",
+    "Lexer",
+    "align_symbols",
     "chains",
     "common_runs",
     "contains",
     "count_ones",
     "find_all",
+    "fingerprints",
     "hits",
     "holding",
     "insert_sorted",

@@ -320,6 +320,7 @@ def by_path(path: str) -> Family | None:
 
 
 # Signs of a family in text and what one occurrence counts; set by hand, checked on packages of every language.
+_BRACES = (r"[;{}]$", -1.0)  # speaks against a language whose lines do not end so
 _SIGNS: dict[str, tuple[tuple[str, float], ...]] = {
     "python": (
         (r"^[ \t]*(?:async[ \t]+)?def[ \t]+\w+[ \t]*\(", 5),
@@ -329,6 +330,7 @@ _SIGNS: dict[str, tuple[tuple[str, float], ...]] = {
         (r"\b(?:None|True|False)\b", 2),
         (r"\b(?:not in|is not|elif|lambda \w*:|isinstance\()", 2),
         (r'^[ \t]*"""', 2),
+        _BRACES,
     ),
     "javascript": (
         (r"\b(?:const|let)[ \t]+[\w{\[]", 2),
@@ -401,7 +403,8 @@ _SIGNS: dict[str, tuple[tuple[str, float], ...]] = {
         (r"\bdo[ \t]*\|", 4),
         (r"\b(?:elsif|unless|nil|attr_\w+|require_relative|puts)\b", 2),
         (r"(?<!\w)@\w+", 0.7),
-        (r"(?<![\w:]):\w+", 0.5),
+        (r"(?<![\w:]):[a-z]\w+", 0.5),
+        _BRACES,
     ),
     "php": ((r"<\?php", 8), (r"\$\w+", 1.2), (r"\$this->", 3), (r"\bfunction[ \t]+\w+\(", 1)),
     "shell": (
@@ -411,9 +414,17 @@ _SIGNS: dict[str, tuple[tuple[str, float], ...]] = {
         (r"\$\{?\w+", 0.8),
         (r"^[ \t]*(?:echo|export|local|exit|source)\b", 2),
         (r";[ \t]*then$|;[ \t]*do$", 4),
+        _BRACES,
     ),
-    "sql": ((r"(?i)^[ \t]*(?:select|insert into|update|create table|alter table|drop table|delete from)\b", 4),),
-    "markup": ((r"</\w+>", 1.5), (r"<\w+(?:[ \t]+[\w:-]+=\"[^\"\n]*\")*[ \t]*/?>", 1)),
+    "sql": (
+        (r"(?i)^[ \t]*(?:select[ \t]+[\w*,. \t]+from|insert[ \t]+into|(?:create|alter|drop)[ \t]+table|delete[ \t]+from)\b", 4),
+        _BRACES,
+    ),
+    "markup": (
+        (r"</\w+>", 1.5),
+        (r"^[ \t]*<\w+(?:[ \t]+[\w:-]+=\"[^\"\n]*\")*[ \t]*/?>", 1),
+        _BRACES,
+    ),
 }
 
 DETECTION_BYTES = 16384

@@ -1,232 +1,267 @@
 //! Local alignment of two sequences of symbols, as `provenance/lexing/alignment.py` explains it.
 
-use crate::abstraction::{IDENTIFIER, Symbol, gram};
+use crate::abstraction::{IDENTIFIER, NUMBER, Symbol, gram};
 use std::collections::HashMap;
 
 /// Symbols in a seed.
 pub const SEED: usize = 5;
-/// Symbols of a query that can be aligned at once.
+/// Symbols of a query that are aligned at once; what follows is not looked at.
 pub const LONGEST: usize = 1024;
-const SAME: i32 = 3;
-const ALIKE: i32 = 2;
-const LOOSE: i32 = 1;
-const UNLIKE: i32 = -3;
-const OPEN: i32 = -3;
-const EXTEND: i32 = -1;
-const CONFLICT: i32 = -1;
+/// Symbols around a window that belong to it.
+const MARGIN: usize = 16;
 
-/// Returns the pairs (query index, document index) of aligned equal symbols of the best region, ascending.
+/// The same identifier, string or number.
+const SAME: i16 = 4;
+/// The same keyword or operator; an identifier and its usual partner.
+const ALIKE: i16 = 2;
+/// Two identifiers, strings or numbers that differ.
+const LOOSE: i16 = 1;
+/// Two identifiers whose usual partners are others.
+const CONFLICT: i16 = -1;
+/// Anything else.
+const UNLIKE: i16 = -3;
+/// The first symbol of a gap, and each further one.
+const OPEN: i16 = -3;
+const EXTEND: i16 = -1;
+/// Less than any score can be, by more than any gap costs.
+const NEVER: i16 = -16384;
+
+/// Returns the pairs (query index, document index) of aligned symbols of one class in the best region, ascending.
 pub fn align(query: &[Symbol], document: &[Symbol]) -> Vec<(u32, u32)> {
     let query = &query[..query.len().min(LONGEST)];
-    let mut best = (0, Vec::new());
-    for (start, end) in windows(query, document) {
-        let (score, pairs) = align_window(query, &document[start..end]);
+    let mut best = (0, Vec::new(), (0, 0));
+    for window in windows(query, document) {
+        let (score, pairs) = path(&Profile::by_class(query, &document[window.0..window.1]));
         if score > best.0 {
-            best = (score, pairs.into_iter().map(|(i, j)| (i, j + start as u32)).collect());
+            best = (score, pairs, window);
         }
     }
-    best.1
+    let (_, pairs, (start, end)) = best;
+    if pairs.is_empty() {
+        return pairs;
+    }
+    let (_, pairs) = path(&Profile::by_partner(query, &document[start..end], &pairs));
+    pairs.into_iter().map(|(i, j)| (i, j + start as u32)).collect()
 }
 
-/// The parts of the document that share most seeds with the query, at most two, best first.
+/// The parts of the document that share most seeds with the query, as (start, end): at most two by the classes
+/// of the symbols, and one by the symbols themselves unless it starts in one of these.
 fn windows(query: &[Symbol], document: &[Symbol]) -> Vec<(usize, usize)> {
     if query.len() < SEED || document.len() < SEED {
         return Vec::new();
     }
-    let seed = |symbols: &[Symbol]| gram(symbols.iter().map(|symbol| symbol.class));
-    let mut counts: HashMap<u64, u32> = query.windows(SEED).map(|symbols| (seed(symbols), 0)).collect();
-    let seeds: Vec<u64> = document.windows(SEED).map(seed).collect();
-    for hash in &seeds {
-        if let Some(count) = counts.get_mut(hash) {
-            *count += 1;
+    let mut windows = windows_by(query, document, |symbol| symbol.class, 2);
+    for window in windows_by(query, document, |symbol| symbol.value, 1) {
+        if windows.iter().all(|&(start, end)| window.0 + query.len() / 4 < start || window.0 + query.len() / 2 >= end) {
+            windows.push(window);
         }
     }
-    let weights: Vec<u64> =
-        seeds.iter().map(|hash| counts.get(hash).map_or(0, |&count| u64::from(65536 / count.min(65536)))).collect();
-    let length = query.len() + query.len() / 2 + 16;
+    windows
+}
+
+fn windows_by(
+    query: &[Symbol],
+    document: &[Symbol],
+    view: impl Fn(&Symbol) -> u64,
+    most: usize,
+) -> Vec<(usize, usize)> {
+    let hash_of = |seed: &[Symbol]| gram(seed.iter().map(&view));
+    let mut seeds: Vec<u64> = query.windows(SEED).map(hash_of).collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    // Most seeds of a document are not in the query: one bit tells so without a search.
+    let mut seen = vec![0u64; 1024];
+    for &seed in &seeds {
+        seen[(seed >> 6 & 1023) as usize] |= 1 << (seed & 63);
+    }
+    let mut counts = vec![0u64; seeds.len()];
+    let mut hits: Vec<(usize, usize)> = Vec::new();
+    for (position, seed) in document.windows(SEED).enumerate() {
+        let hash = hash_of(seed);
+        if seen[(hash >> 6 & 1023) as usize] >> (hash & 63) & 1 == 0 {
+            continue;
+        }
+        if let Ok(number) = seeds.binary_search(&hash) {
+            counts[number] += 1;
+            hits.push((position, number));
+        }
+    }
+    let length = query.len() + query.len() / 2 + MARGIN;
     let mut found: Vec<(usize, usize, u64)> = Vec::new();
-    let mut taken: Option<(usize, usize)> = None;
-    for _ in 0..2 {
-        let mut sum = 0;
-        let mut best = (0, 0usize);
-        for (position, &weight) in weights.iter().enumerate() {
-            sum += weight;
-            if position >= length {
-                sum -= weights[position - length];
+    for _ in 0..most {
+        let (mut sum, mut first) = (0, 0);
+        let mut best = (0, 0, 0);
+        for &(position, number) in &hits {
+            sum += 65536 / counts[number].min(65536);
+            while hits[first].0 + length <= position {
+                sum -= 65536 / counts[hits[first].1].min(65536);
+                first += 1;
             }
-            let start = (position + 1).saturating_sub(length);
-            if taken.is_none_or(|(from, to)| position < from || start >= to) && sum > best.0 {
-                best = (sum, position + 1);
+            let start = hits[first].0;
+            if sum > best.0 && found.iter().all(|&(from, to, _)| position < from || start >= to) {
+                best = (sum, start, position + 1);
             }
         }
-        let (sum, end) = best;
-        if sum == 0 || taken.is_some() && sum * 2 < found[0].2 {
+        let (sum, start, end) = best;
+        if sum == 0 || found.first().is_some_and(|first| sum * 4 < first.2 * 3) {
             break;
         }
-        let start = end.saturating_sub(length);
-        taken = Some((start, end));
-        found.push((start.saturating_sub(16), (end + SEED + 16).min(document.len()), sum));
+        found.push((start, end, sum));
     }
-    found.into_iter().map(|(start, end, _)| (start, end)).collect()
-}
-
-/// Numbers for the identifiers of a sequence, `u32::MAX` for other symbols.
-fn numbered(symbols: &[Symbol]) -> (Vec<u32>, Vec<u64>) {
-    let mut numbers = HashMap::new();
-    let mut names = Vec::new();
-    let of_symbols = symbols
-        .iter()
-        .map(|symbol| {
-            if symbol.class != IDENTIFIER {
-                return u32::MAX;
-            }
-            *numbers.entry(symbol.value).or_insert_with(|| {
-                names.push(symbol.value);
-                names.len() as u32 - 1
-            })
-        })
-        .collect();
-    (of_symbols, names)
-}
-
-fn align_window(query: &[Symbol], document: &[Symbol]) -> (i32, Vec<(u32, u32)>) {
-    let (query_names, names) = numbered(query);
-    let (document_names, others) = numbered(document);
-    let likeness = |i: usize, j: usize| {
-        if query[i].class != document[j].class {
-            UNLIKE
-        } else if query[i].value == document[j].value {
-            if query[i].class == IDENTIFIER { SAME } else { ALIKE }
-        } else {
-            LOOSE
-        }
-    };
-    let (_, pairs) = path(query.len(), document.len(), likeness);
-    let partner = partners(&pairs, &query_names, &document_names, names.len(), others.len());
-    let consistent = |i: usize, j: usize| {
-        if query_names[i] == u32::MAX || document_names[j] == u32::MAX {
-            return likeness(i, j);
-        }
-        let same = query[i].value == document[j].value;
-        if partner[query_names[i] as usize] == document_names[j] {
-            SAME
-        } else if same {
-            LOOSE
-        } else {
-            CONFLICT
-        }
-    };
-    path(query.len(), document.len(), consistent)
-}
-
-/// For each name of the query the name of the document it is aligned with most often, if that holds both ways.
-fn partners(pairs: &[(u32, u32)], query: &[u32], document: &[u32], names: usize, others: usize) -> Vec<u32> {
-    let mut counts: HashMap<(u32, u32), (u32, u32)> = HashMap::new();
-    for (order, &(i, j)) in pairs.iter().enumerate() {
-        let key = (query[i as usize], document[j as usize]);
-        if key.0 != u32::MAX && key.1 != u32::MAX {
-            counts.entry(key).or_insert((0, u32::MAX - order as u32)).0 += 1;
-        }
-    }
-    let mut forth = vec![(0, 0, u32::MAX); names];
-    let mut back = vec![(0, 0, u32::MAX); others];
-    for (&(name, other), &(count, order)) in &counts {
-        forth[name as usize] = forth[name as usize].max((count, order, other));
-        back[other as usize] = back[other as usize].max((count, order, name));
-    }
-    (0..names as u32)
-        .map(|name| {
-            let other = forth[name as usize].2;
-            if other != u32::MAX && back[other as usize].2 == name { other } else { u32::MAX }
+    // What the seeds leave out at both ends belongs to the window as well.
+    let slack = |start: usize, end: usize| MARGIN + (query.len() + query.len() / 4).saturating_sub(end - start);
+    found
+        .into_iter()
+        .map(|(start, end, _)| {
+            let slack = slack(start, end);
+            (start.saturating_sub(slack), (end + SEED + slack).min(document.len()))
         })
         .collect()
 }
 
-/// Smith-Waterman with affine gaps: the best score, and the pairs on its path that score above zero.
-fn path(rows: usize, columns: usize, score: impl Fn(usize, usize) -> i32) -> (i32, Vec<(u32, u32)>) {
-    const NEVER: i32 = i32::MIN / 2;
-    let mut trace = vec![0u8; rows * columns];
-    let mut above = vec![0; columns + 1];
-    let mut vertical = vec![NEVER; columns + 1];
-    let mut best = (0, 0, 0);
-    for i in 0..rows {
-        let mut corner = 0;
-        let mut left = 0;
-        let mut horizontal = NEVER;
-        for j in 0..columns {
-            let mut code = 0;
-            let opened = above[j + 1] + OPEN;
-            let extended = vertical[j + 1] + EXTEND;
-            vertical[j + 1] = opened.max(extended);
-            if extended > opened {
-                code |= 4;
+/// The scores of every pair of symbols: one row for each different symbol of the query.
+struct Profile {
+    rows: Vec<usize>,
+    columns: usize,
+    scores: Vec<i16>,
+}
+
+impl Profile {
+    fn new(query: &[Symbol], columns: usize, mut score: impl FnMut(&Symbol, &mut [i16])) -> Self {
+        let mut numbers = HashMap::new();
+        let mut scores = Vec::new();
+        let mut rows = Vec::with_capacity(query.len());
+        for symbol in query {
+            let number = *numbers.entry((symbol.class, symbol.value)).or_insert_with(|| {
+                let number = scores.len();
+                scores.resize(number + columns, UNLIKE);
+                score(symbol, &mut scores[number..]);
+                number
+            });
+            rows.push(number);
+        }
+        Profile { rows, columns, scores }
+    }
+
+    fn by_class(query: &[Symbol], document: &[Symbol]) -> Self {
+        Profile::new(query, document.len(), |symbol, row| {
+            for (score, other) in row.iter_mut().zip(document) {
+                *score = likeness(symbol, other);
             }
-            let opened = left + OPEN;
-            let extended = horizontal + EXTEND;
-            horizontal = opened.max(extended);
-            if extended > opened {
-                code |= 8;
-            }
-            let diagonal = corner + score(i, j);
-            let value = diagonal.max(vertical[j + 1]).max(horizontal).max(0);
-            if value > 0 {
-                code |= if value == diagonal {
-                    1
-                } else if value == vertical[j + 1] {
-                    2
+        })
+    }
+
+    fn by_partner(query: &[Symbol], document: &[Symbol], pairs: &[(u32, u32)]) -> Self {
+        let partners = partners(query, document, pairs);
+        Profile::new(query, document.len(), |symbol, row| {
+            let partner = partners.get(&symbol.value);
+            for (score, other) in row.iter_mut().zip(document) {
+                *score = if symbol.class != IDENTIFIER || other.class != IDENTIFIER {
+                    likeness(symbol, other)
                 } else {
-                    3
+                    match (partner == Some(&other.value), symbol.value == other.value) {
+                        (true, true) => SAME,
+                        (true, false) => ALIKE,
+                        (false, true) => LOOSE,
+                        (false, false) => CONFLICT,
+                    }
                 };
-                if value > best.0 {
-                    best = (value, i, j);
-                }
             }
-            trace[i * columns + j] = code;
-            corner = above[j + 1];
-            above[j + 1] = value;
-            left = value;
+        })
+    }
+
+    fn row(&self, i: usize) -> &[i16] {
+        &self.scores[self.rows[i]..self.rows[i] + self.columns]
+    }
+}
+
+fn likeness(one: &Symbol, other: &Symbol) -> i16 {
+    if one.class != other.class {
+        UNLIKE
+    } else if one.class > NUMBER {
+        ALIKE
+    } else if one.value == other.value {
+        SAME
+    } else {
+        LOOSE
+    }
+}
+
+/// For names of the query the name of the document each is aligned with most often (the first such),
+/// where that holds both ways.
+fn partners(query: &[Symbol], document: &[Symbol], pairs: &[(u32, u32)]) -> HashMap<u64, u64> {
+    let mut counts: HashMap<(u64, u64), (u32, u32)> = HashMap::new();
+    for (order, &(i, j)) in pairs.iter().enumerate() {
+        let (one, other) = (&query[i as usize], &document[j as usize]);
+        if one.class == IDENTIFIER {
+            counts.entry((one.value, other.value)).or_insert((0, u32::MAX - order as u32)).0 += 1;
         }
     }
+    let mut forth: HashMap<u64, ((u32, u32), u64)> = HashMap::new();
+    let mut back: HashMap<u64, ((u32, u32), u64)> = HashMap::new();
+    for (&(one, other), &count) in &counts {
+        let best = forth.entry(one).or_insert((count, other));
+        *best = (*best).max((count, other));
+        let best = back.entry(other).or_insert((count, one));
+        *best = (*best).max((count, one));
+    }
+    forth.into_iter().map(|(one, (_, other))| (one, other)).filter(|(one, other)| back[other].1 == *one).collect()
+}
+
+/// Smith-Waterman with affine gaps: the best score, and the pairs on its path whose symbols have one class.
+///
+/// Of equal scores the first cell counts; on the way back a pair comes before a gap in the document, which comes
+/// before a gap in the query, and short gaps come before long ones.
+fn path(profile: &Profile) -> (i32, Vec<(u32, u32)>) {
+    let (rows, columns) = (profile.rows.len(), profile.columns);
+    // Row 0 and column 0 are the empty beginnings: all zero.
+    let width = columns + 1;
+    let mut values = vec![0i16; (rows + 1) * width];
+    let mut vertical = vec![NEVER; columns];
+    let mut best = (0, 0, 0);
+    for i in 0..rows {
+        let (before, rest) = values[i * width..(i + 2) * width].split_at_mut(width);
+        let row = &mut rest[1..];
+        for (((value, vertical), (&corner, &above)), &score) in
+            row.iter_mut().zip(&mut vertical).zip(before[..columns].iter().zip(&before[1..])).zip(profile.row(i))
+        {
+            *vertical = (*vertical + EXTEND).max(above + OPEN);
+            *value = (corner + score).max(*vertical).max(0);
+        }
+        let mut horizontal = NEVER;
+        let mut most = 0;
+        for value in row.iter_mut() {
+            let opened = *value + OPEN;
+            *value = (*value).max(horizontal);
+            horizontal = (horizontal + EXTEND).max(opened);
+            most = most.max(*value);
+        }
+        if most > best.0 {
+            let j = row.iter().position(|&value| value == most).expect("the largest of the row");
+            best = (most, i + 1, j + 1);
+        }
+    }
+    let (score, mut i, mut j) = best;
+    let at = |i: usize, j: usize| values[i * width + j];
     let mut pairs = Vec::new();
-    let (value, mut i, mut j) = best;
-    let mut state = 1;
-    if value > 0 {
-        loop {
-            let code = trace[i * columns + j];
-            if state == 1 {
-                match code & 3 {
-                    0 => break,
-                    1 => {
-                        if score(i, j) > UNLIKE {
-                            pairs.push((i as u32, j as u32));
-                        }
-                        if i == 0 || j == 0 {
-                            break;
-                        }
-                        i -= 1;
-                        j -= 1;
-                    }
-                    other => state = other,
-                }
-            } else if state == 2 {
-                if code & 4 == 0 {
-                    state = 1;
-                }
-                if i == 0 {
-                    break;
-                }
-                i -= 1;
-            } else {
-                if code & 8 == 0 {
-                    state = 1;
-                }
-                if j == 0 {
-                    break;
-                }
-                j -= 1;
+    while at(i, j) > 0 {
+        let value = at(i, j);
+        let score = profile.row(i - 1)[j - 1];
+        if value == at(i - 1, j - 1) + score {
+            if score > UNLIKE {
+                pairs.push((i as u32 - 1, j as u32 - 1));
             }
+            i -= 1;
+            j -= 1;
+            continue;
+        }
+        let gap = |length: usize| OPEN + (length as i16 - 1) * EXTEND;
+        if let Some(length) = (1..=i).find(|&length| value == at(i - length, j) + gap(length)) {
+            i -= length;
+        } else {
+            j -= (1..=j).find(|&length| value == at(i, j - length) + gap(length)).expect("a way back");
         }
     }
     pairs.reverse();
-    (value, pairs)
+    (i32::from(score), pairs)
 }

@@ -1,0 +1,172 @@
+"""How much an alignment says: the measures behind a verdict, and the verdict.
+
+Every measure counts what coincidence would hardly repeat. A symbol whose two predecessors were followed by it before
+in the same text counts a seventh: tables and chains of alike statements say little however long they are.
+
+- ``structure``: bits of the corresponding symbols: 3 a keyword, 1.5 a string or number, 1.2 an operator, 1 a name.
+- ``names``, ``literals``: bits of equal names and of equal strings and numbers, once each: log2 of contents in the
+  corpus over contents that hold its rarest word, at most `MOST_BITS` for a literal.
+- ``grams``: bits of the fingerprints both texts have inside of the range, by their frequency in the corpus.
+- ``verbatim``, ``verbatim_characters``: the longest run of pairs of equal tokens, and the length of these tokens.
+- ``conflicts``: names that met another partner before; ``gaps``: places where symbols are missing on a side.
+
+A *match* is one of three things, whose numbers were chosen on the tuning half of benchmarks/quality (see there):
+a long verbatim run of tokens; names that were mostly kept, or names that were mostly replaced, with enough evidence.
+Evidence is the log-odds of a logistic regression on the square roots of the measures above, with the coverage of the
+query and the density of pairs in both ranges; its coefficients may only have the sign that their measure speaks for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from provenance.lexing.alignment import IDENTIFIERS, NUMBERS, STRINGS, Alignment
+
+MOST_BITS = 15.0
+_REPEATED = 0.15
+_KEYWORD, _LITERAL, _OPERATOR, _NAME = 3.0, 1.5, 1.2, 1.0
+_LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+Regime = Literal["verbatim", "kept", "renamed"]
+
+VERBATIM_TOKENS = 40
+VERBATIM_CHARACTERS = 90
+KEPT_NAMES = 0.35
+"""From this share of equal names on, an alignment is judged as one whose names were kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The measures of one alignment; see the module."""
+
+    structure: float
+    names: float
+    literals: float
+    grams: float
+    verbatim: int
+    verbatim_characters: int
+    consistent: int
+    conflicts: int
+    gaps: int
+    missing: int
+    coverage: float
+    density: float
+    kept: float
+
+    @property
+    def strength(self) -> float:
+        """Return one number to rank sources of the same code by: bits that agree, less what disagrees."""
+        agree = self.structure + 0.6 * (self.names + self.literals) + 2 * self.consistent
+        return agree - 4 * self.conflicts - 2 * self.gaps - 0.3 * self.missing
+
+    @property
+    def regime(self) -> Regime:
+        """Return by which rule the alignment is judged."""
+        if self.verbatim >= VERBATIM_TOKENS or self.verbatim_characters >= VERBATIM_CHARACTERS:
+            return "verbatim"
+        return "kept" if self.kept >= KEPT_NAMES else "renamed"
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """Return what the evidence is computed from, by name."""
+        root = math.sqrt
+        return {
+            "structure": root(self.structure),
+            "names": root(self.names),
+            "literals": root(self.literals),
+            "grams": root(self.grams),
+            "verbatim": root(self.verbatim_characters),
+            "conflicts": root(self.conflicts),
+            "gaps": root(self.gaps),
+            "coverage": self.coverage,
+            "density": self.density,
+        }
+
+    @property
+    def log_odds(self) -> float:
+        """Return the evidence that this is a copy, 0 at the threshold of a match; infinite for a verbatim run."""
+        if (regime := self.regime) == "verbatim":
+            return math.inf
+        weights = WEIGHTS[regime]
+        return weights["bias"] + sum(weights[name] * value for name, value in self.measures.items() if name in weights)
+
+    @property
+    def is_match(self) -> bool:
+        """Tell whether the evidence suffices for a match."""
+        return self.log_odds >= 0
+
+
+WEIGHTS: dict[Regime, dict[str, float]] = {
+    "kept": {"bias": -19.3, "names": 0.53, "verbatim": 0.54, "grams": 0.32, "conflicts": -1.44, "gaps": -0.75, "coverage": 6.72, "density": 4.44},
+    "renamed": {"bias": -27.9, "structure": 1.32, "literals": 1.17, "grams": 0.53, "conflicts": -1.18, "gaps": -0.11, "coverage": 9.0, "density": 8.55},
+}  # fmt: skip
+"""Coefficients by regime, set by benchmarks/quality/tune.py; the threshold is in ``bias``."""
+
+
+def weigh(alignment: Alignment, bits_of_token: Callable[[bytes], float], grams: float) -> Evidence:
+    """Return the measures of an alignment.
+
+    ``bits_of_token`` gives the rarity of a name or literal in the corpus; ``grams`` is the sum of the bits of the
+    shared fingerprints inside of the range.
+    """
+    query, document = alignment.query, alignment.document
+    seen: set[tuple[int, int, int]] = set()
+    forth: dict[int, int] = {}
+    back: dict[int, int] = {}
+    structure = names = literals = 0.0
+    consistent = conflicts = equal_names = all_names = 0
+    run = run_characters = verbatim = verbatim_characters = 0
+    before = (-2, -2)
+    for i, j in alignment.pairs:
+        one, other = query.symbols[i], document.symbols[j]
+        context = (query.symbols[i - 1].kind if i else 0, query.symbols[i - 2].kind if i > 1 else 0, one.kind)
+        new = context not in seen
+        seen.add(context)
+        equal = one.value == other.value
+        if one.kind == IDENTIFIERS:
+            bits = _NAME
+            all_names += 1
+            equal_names += equal
+            if one.value in forth or other.value in back:
+                if forth.get(one.value) == other.value and back.get(other.value) == one.value:
+                    consistent += 1
+                else:
+                    conflicts += 1
+                forth.setdefault(one.value, other.value)
+                back.setdefault(other.value, one.value)
+            else:
+                forth[one.value], back[other.value] = other.value, one.value
+                if equal:
+                    names += bits_of_token(query.token(i))
+        elif one.kind in (STRINGS, NUMBERS):
+            bits = _LITERAL
+            if equal and new:
+                literals += min(MOST_BITS, bits_of_token(query.token(i)))
+        else:
+            bits = _KEYWORD if query.text[one.start] in _LETTERS else _OPERATOR
+        structure += bits if new else bits * _REPEATED
+        follows = before == (i - 1, j - 1)
+        before = (i, j)
+        run, run_characters = (run, run_characters) if follows and equal else (0, 0)
+        if equal:
+            run, run_characters = run + 1, run_characters + one.end - one.start
+        verbatim, verbatim_characters = max(verbatim, run), max(verbatim_characters, run_characters)
+    pairs = len(alignment.pairs)
+    return Evidence(
+        structure=structure,
+        names=names,
+        literals=literals,
+        grams=grams,
+        verbatim=verbatim,
+        verbatim_characters=verbatim_characters,
+        consistent=consistent,
+        conflicts=conflicts,
+        gaps=alignment.gaps,
+        missing=alignment.query_length + alignment.document_length - 2 * pairs,
+        coverage=alignment.coverage,
+        density=pairs / max(alignment.query_length, alignment.document_length),
+        kept=equal_names / all_names if all_names else 1.0,
+    )
