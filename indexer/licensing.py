@@ -301,7 +301,7 @@ def header(head: bytes) -> Licence | None:
         # A closing parenthesis that was never opened belongs to the comment around.
         if text.count(")") > text.count("("):
             text = text.rstrip(") ")
-        if text:
+        if any(char.isalnum() for char in text):
             said.append(text)
     return every(said) if said else None
 

@@ -86,6 +86,7 @@ _SHORT_NOTICES: tuple[tuple[str, str], ...] = (
     ("licensed under the mit license", "MIT"),
     ("or the mit license", "MIT"),
     ("or mit license", "MIT"),
+    ("may be used under the terms of the gnu general public license version 2 the gpl", "GPL-2.0-only"),
     ("distributed under the mit license", "MIT"),
     ("released into the public domain by", "LicenseRef-public-domain"),
 )
@@ -220,7 +221,8 @@ _MARKS: tuple[tuple[bytes, int, int], ...] = (
     (b"permission to use, copy", 0, 1500),
 )
 _CHOICE = re.compile(
-    r"\bchoice of\b|\balternatively\b|\bat your option\b(?! any later)|\bdual licen[sc]ed\b|\blicensed under either\b"
+    r"\b(?:choice of|alternatively|at your option(?! any later)|dual licen[sc]ed|(?:licensed under|terms of) either"
+    r"|or when distributed separately)\b"
 )
 _MOST_IN_A_HEAD = 3
 """What names more licences than this is a list of licences (a checker, a table), not a notice."""

@@ -29,7 +29,7 @@ SNIFF_BYTES = 8192
 """How far a NUL is looked for; git looks at 8,000 bytes."""
 BINARY_SUFFIXES = frozenset(
     """
-    7z a avi avif bin bmp bz2 class dat db dll dylib eot exe flac gif gz ico jar jpeg jpg lib lzma mo mov mp3 mp4
+    7z a avi avif bin bmp bz2 class dll dylib eot exe flac gif gz ico jar jpeg jpg lzma mov mp3 mp4
     node npy npz o obj ogg otf parquet pdf pickle pkl png psd pyc pyd pyo rar so sqlite sqlite3 swf tar tgz tif tiff
     ttf wasm wav webm webp whl woff woff2 xls xlsx xz zip zst
     """.split()

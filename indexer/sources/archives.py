@@ -37,8 +37,10 @@ SUFFIXES = (
     *(".whl", ".crate", ".jar", ".tgz", ".zip", ".tar"),
     *(".tar.gz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst"),
 )
-_UNIT_BYTES = 128 << 20
-"""A later unit of a tar archive passes over all before it, so that units are few and large."""
+_UNIT_BYTES = 512 << 20
+"""A later unit of a tar archive inflates all before it once more, so that units are few and large."""
+_ZIP_UNIT_BYTES = 64 << 20
+"""A zip archive knows where its members are; each unit reads the directory once more."""
 _METADATA = frozenset(("METADATA", "PKG-INFO", "Cargo.toml", "package.json", "pom.xml", "MANIFEST.MF"))
 _MAX_METADATA = 1 << 20
 _MAX_KEPT = 64 << 20
@@ -238,12 +240,13 @@ def _safe(name: str) -> str | None:
 def _survey(file: DataFile) -> _Survey:
     found = _Survey()
     weight = 0
+    unit_bytes = _ZIP_UNIT_BYTES if is_zip(file.name) else _UNIT_BYTES
     try:
         with members_of(file) as members:
             for number, member in enumerate(members):
                 weight += max(member.size, 0)
                 found.count = number + 1
-                if weight >= _UNIT_BYTES:
+                if weight >= unit_bytes:
                     found.cuts.append((number + 1, weight))
                     weight = 0
                 if member.kind == "file":

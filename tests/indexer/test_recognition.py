@@ -128,6 +128,18 @@ def test_an_unknown_text_is_no_assertion() -> None:
             "BSD-2-Clause OR GPL-2.0-only",
         ),
         ("# Use of this source code is governed by a BSD-style license that can be found in the LICENSE file.\n", None),
+        (
+            " * License version 2 as published by the Free Software Foundation; or, when distributed separately from\n"
+            " * the kernel, subject to the following license:\n * under the GNU General Public License version 2 as\n"
+            " * published by the Free Software Foundation\n * " + TEXTS["MIT"].replace("\n", "\n * "),
+            "GPL-2.0-only OR MIT",
+        ),
+        (
+            " * The contents of this file are subject to the Mozilla Public License Version 1.1\n"
+            " * Alternatively, they may be used under the terms of the GNU General Public License version 2\n"
+            " * (the GPL)\n",
+            "GPL-2.0-only OR MPL-1.1",
+        ),
         ("def apache_license():\n    '''Return the Apache License.'''\n", None),
         ("print('permission denied')\n", None),
         (

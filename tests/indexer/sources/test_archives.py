@@ -403,7 +403,8 @@ def test_one_damaged_archive_among_others_is_counted_and_alone_it_is_an_error(tm
 def test_a_large_archive_is_cut_and_each_part_reads_its_own_members(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("indexer.sources.archives._UNIT_BYTES", 3000)
+    for name in ("_UNIT_BYTES", "_ZIP_UNIT_BYTES"):
+        monkeypatch.setattr(f"indexer.sources.archives.{name}", 3000)
     files: dict[str, str | bytes] = {f"p/{i:02}.txt": f"{i}\n" * 300 for i in range(20)}
     for name, raw in {"x.tar.gz": gzip.compress(tar(files)), "x.zip": zipped(files)}.items():
         source = ArchivesSource(str(save(tmp_path / name, raw)))
