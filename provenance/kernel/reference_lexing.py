@@ -182,9 +182,7 @@ class Lexer:
     def _tokens(self, text: bytes, inside: int) -> tuple[bytearray, array[int]]:
         if len(text) >= _LIMIT:
             raise ValueError(f"text is {len(text)} bytes, at most {_LIMIT - 1} can be lexed")
-        if inside >= 0 and (
-            inside >= len(self._blocks) or self._blocks[inside].fence or self._blocks[inside].one
-        ):
+        if inside >= 0 and (inside >= len(self._blocks) or self._blocks[inside].fence or self._blocks[inside].one):
             raise ValueError(f"inside is {inside}, which is no block that a text can begin in")
         kinds = bytearray()
         bounds = array("I")
@@ -343,9 +341,7 @@ def symbols_of(symbols: Buffer) -> npt.NDArray[np.void]:
     """Return a view of records of symbols; ValueError if the buffer holds a part of one."""
     view = np.frombuffer(symbols, dtype=np.uint8)
     if len(view) % SYMBOL.itemsize:
-        raise ValueError(
-            f"a buffer of symbols has {len(view)} bytes, which is no multiple of {SYMBOL.itemsize}"
-        )
+        raise ValueError(f"a buffer of symbols has {len(view)} bytes, which is no multiple of {SYMBOL.itemsize}")
     return view.view(SYMBOL)
 
 
@@ -363,9 +359,7 @@ def _step(state: U64, values: U64) -> U64:
     return state ^ (state >> HALF)
 
 
-def _is_docstring(
-    text: bytes, start: int, end: int, kinds: bytearray, bounds: array[int], previous: int
-) -> bool:
+def _is_docstring(text: bytes, start: int, end: int, kinds: bytearray, bounds: array[int], previous: int) -> bool:
     """Tell whether a string stands alone on its line(s) where a statement may begin."""
     if bounds and not _LINE_END.search(text, bounds[-1], start) or not _LINE_REST.match(text, end):
         return False

@@ -45,26 +45,36 @@ class Symbol(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A text with its symbols, ready to be aligned; ``packed`` is the kernel's form of ``symbols``."""
+    """A text with its symbols, ready to be aligned.
+
+    A sequence of `Symbol`; ``packed`` is the kernel's form of it (symbols are unpacked when asked for).
+    """
 
     text: bytes
     family: Family
     packed: bytes
-    symbols: tuple[Symbol, ...]
 
     @classmethod
     def of(cls, text: bytes, family: Family, inside: int = -1) -> Code:
         """Lex a text; ``inside`` as `lexer.opening` gives it."""
-        packed = lexer(family.name).symbols(text, inside)
-        return cls(text, family, packed, tuple(map(Symbol._make, _SYMBOL.iter_unpack(packed))))
+        return cls(text, family, lexer(family.name).symbols(text, inside))
+
+    def __len__(self) -> int:
+        """Return the number of symbols."""
+        return len(self.packed) // _SYMBOL.size
+
+    def __getitem__(self, symbol: int) -> Symbol:
+        """Return a symbol by number; there are no negative numbers."""
+        return Symbol._make(_SYMBOL.unpack_from(self.packed, symbol * _SYMBOL.size))
 
     def part(self, first: int, end: int) -> Code:
         """Return the code of the symbols [first, end); ranges still count in the whole text."""
-        return Code(self.text, self.family, self.packed[_SYMBOL.size * first : _SYMBOL.size * end], self.symbols[first:end])
+        return Code(self.text, self.family, self.packed[_SYMBOL.size * first : _SYMBOL.size * end])
 
     def token(self, symbol: int) -> bytes:
         """Return the source of a symbol."""
-        return self.text[self.symbols[symbol].start : self.symbols[symbol].end]
+        _, _, start, end = self[symbol]
+        return self.text[start:end]
 
 
 class Renaming(NamedTuple):
@@ -86,12 +96,12 @@ class Alignment:
     @property
     def query_bytes(self) -> tuple[int, int]:
         """Return the byte range in the query's text."""
-        return self.query.symbols[self.pairs[0][0]].start, self.query.symbols[self.pairs[-1][0]].end
+        return self.query[self.pairs[0][0]].start, self.query[self.pairs[-1][0]].end
 
     @property
     def document_bytes(self) -> tuple[int, int]:
         """Return the byte range in the document's text."""
-        return self.document.symbols[self.pairs[0][1]].start, self.document.symbols[self.pairs[-1][1]].end
+        return self.document[self.pairs[0][1]].start, self.document[self.pairs[-1][1]].end
 
     @property
     def query_length(self) -> int:
@@ -106,7 +116,7 @@ class Alignment:
     @property
     def coverage(self) -> float:
         """Return the share of the query's symbols that have a partner."""
-        return len(self.pairs) / len(self.query.symbols)
+        return len(self.pairs) / len(self.query)
 
     @property
     def gaps(self) -> int:
@@ -126,7 +136,7 @@ class Alignment:
         back: dict[int, int] = {}
         count = 0
         for i, j in self.pairs:
-            one, other = self.query.symbols[i], self.document.symbols[j]
+            one, other = self.query[i], self.document[j]
             if one.kind == IDENTIFIERS:
                 alike = forth.setdefault(one.value, other.value) == other.value
                 count += not (back.setdefault(other.value, one.value) == one.value and alike)
@@ -137,7 +147,7 @@ class Alignment:
         """Return the names that differ with the names that stand for them most often, in order of occurrence."""
         counts: Counter[tuple[bytes, bytes]] = Counter()
         for i, j in self.pairs:
-            if self.query.symbols[i].kind == IDENTIFIERS:
+            if self.query[i].kind == IDENTIFIERS:
                 counts[self.document.token(j), self.query.token(i)] += 1
         usual: dict[bytes, tuple[bytes, int]] = {}
         for (old, new), times in counts.items():
@@ -163,10 +173,10 @@ class Alignment:
         return "layout" if same else "comments"
 
     def _differ(self, i: int, j: int) -> bool:
-        return self.query.symbols[i].value != self.document.symbols[j].value
+        return self.query[i].value != self.document[j].value
 
     def _is_alike(self, i: int, j: int) -> bool:
-        return self.query.symbols[i].kind == IDENTIFIERS or not self._differ(i, j)
+        return self.query[i].kind == IDENTIFIERS or not self._differ(i, j)
 
 
 def align(query: Code, document: Code) -> Alignment | None:

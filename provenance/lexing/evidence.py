@@ -121,8 +121,8 @@ def weigh(alignment: Alignment, bits_of_token: Callable[[bytes], float], grams: 
     run = run_characters = verbatim = verbatim_characters = 0
     before = (-2, -2)
     for i, j in alignment.pairs:
-        one, other = query.symbols[i], document.symbols[j]
-        context = (query.symbols[i - 1].kind if i else 0, query.symbols[i - 2].kind if i > 1 else 0, one.kind)
+        one, other = query[i], document[j]
+        context = (query[i - 1].kind if i else 0, query[i - 2].kind if i > 1 else 0, one.kind)
         new = context not in seen
         seen.add(context)
         equal = one.value == other.value

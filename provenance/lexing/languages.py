@@ -136,7 +136,8 @@ FAMILIES: dict[str, Family] = {
         Family(
             "typescript",
             _words(
-                _JS_WORDS + " abstract any as asserts bigint boolean declare enum implements infer interface is keyof module"
+                _JS_WORDS
+                + " abstract any as asserts bigint boolean declare enum implements infer interface is keyof module"
                 " namespace never number object override private protected public readonly satisfies string symbol type"
                 " unique unknown"
             ),
@@ -168,7 +169,8 @@ FAMILIES: dict[str, Family] = {
         Family(
             "cpp",
             _words(
-                _C_WORDS + " alignas alignof and asm catch class co_await co_return co_yield concept consteval constexpr"
+                _C_WORDS
+                + " alignas alignof and asm catch class co_await co_return co_yield concept consteval constexpr"
                 " constinit const_cast decltype delete dynamic_cast explicit export friend mutable namespace new noexcept not"
                 " nullptr operator or override private protected public reinterpret_cast requires static_assert static_cast"
                 " template this thread_local throw try typeid typename using virtual wchar_t"
@@ -349,7 +351,10 @@ _SIGNS: dict[str, tuple[tuple[str, float], ...]] = {
         (r"^[ \t]*(?:public|private|protected|readonly)[ \t]+\w+[?!]?[ \t]*[:(]", 3),
     ),
     "java": (
-        (r"\b(?:public|private|protected)[ \t]+(?:static[ \t]+|final[ \t]+|abstract[ \t]+)*[\w<>\[\], ?]+[ \t]+\w+[ \t]*[(;={]", 2.5),
+        (
+            r"\b(?:public|private|protected)[ \t]+(?:static[ \t]+|final[ \t]+|abstract[ \t]+)*[\w<>\[\], ?]+[ \t]+\w+[ \t]*[(;={]",
+            2.5,
+        ),
         (r"^[ \t]*@(?:Override|Nullable|Deprecated|Test|SuppressWarnings)\b", 5),
         (r"\b(?:final|throws|implements|extends|instanceof|boolean|String)\b", 1.2),
         (r"^[ \t]*(?:package|import)[ \t]+(?:static[ \t]+)?[\w.]+(?:\.\*)?;", 4),
@@ -394,7 +399,10 @@ _SIGNS: dict[str, tuple[tuple[str, float], ...]] = {
         (r"^[ \t]*using[ \t]+[\w.]+;", 4),
         (r"\b(?:namespace|readonly|internal|sealed|override|async Task|string|foreach[ \t]*\()", 1.5),
         (r"\{[ \t]*get;", 4),
-        (r"\bpublic[ \t]+(?:static[ \t]+|override[ \t]+|virtual[ \t]+|async[ \t]+)*[\w<>\[\]?]+[ \t]+[A-Z]\w*[ \t]*[({]", 2),
+        (
+            r"\bpublic[ \t]+(?:static[ \t]+|override[ \t]+|virtual[ \t]+|async[ \t]+)*[\w<>\[\]?]+[ \t]+[A-Z]\w*[ \t]*[({]",
+            2,
+        ),
         (r'\$"', 2),
     ),
     "ruby": (
@@ -417,7 +425,10 @@ _SIGNS: dict[str, tuple[tuple[str, float], ...]] = {
         _BRACES,
     ),
     "sql": (
-        (r"(?i)^[ \t]*(?:select[ \t]+[\w*,. \t]+from|insert[ \t]+into|(?:create|alter|drop)[ \t]+table|delete[ \t]+from)\b", 4),
+        (
+            r"(?i)^[ \t]*(?:select[ \t]+[\w*,. \t]+from|insert[ \t]+into|(?:create|alter|drop)[ \t]+table|delete[ \t]+from)\b",
+            4,
+        ),
         _BRACES,
     ),
     "markup": (
@@ -448,7 +459,10 @@ def detect(text: str) -> Family:
     """
     head = text[:DETECTION_BYTES]
     scores = sorted(
-        ((sum(weight * len(sign.findall(head)) for sign, weight in signs), family) for family, signs in _compiled_signs()),
+        (
+            (sum(weight * len(sign.findall(head)) for sign, weight in signs), family)
+            for family, signs in _compiled_signs()
+        ),
         key=lambda scored: (-scored[0], scored[1]),
     )
     (best, family), (second, other) = scores[0], scores[1]
