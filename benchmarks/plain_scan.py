@@ -35,14 +35,9 @@ def normalise(text: bytes) -> bytes:
 
 
 def origins(text: bytes) -> list[int]:
-    """Return where every byte of the layout-1 form comes from."""
-    found: list[int] = []
-    for at, byte in enumerate(text):
-        # Of a run of white space the first byte stands for all; at the ends, none does.
-        space = byte in SPACE
-        if not space or found and text[at - 1] not in SPACE and text[at:].strip(SPACE):
-            found.append(at)
-    return found
+    """Return where every byte of the layout-1 form comes from: of a run of white space, the first byte."""
+    begin, end = len(text) - len(text.lstrip(SPACE)), len(text.rstrip(SPACE))
+    return [at for at in range(begin, end) if text[at] not in SPACE or text[at - 1] not in SPACE]
 
 
 def antichain(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -56,14 +51,11 @@ def antichain(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def trimmed(text: bytes, start: int, end: int) -> tuple[int, int]:
     """Return a range without cut characters and without white space at its ends."""
-    part = text[start:end]
-    cut = len(part) - len(part.decode("utf-8", "ignore").encode())
-    while cut and start < end and text[start] & 0xC0 == 0x80:
-        start += 1
-    part = text[start:end]
-    part = part.decode("utf-8", "ignore").encode()
-    left = len(part) - len(part.lstrip(SPACE))
-    return start + left, start + left + len(part.strip(SPACE))
+    whole = text[start:end].decode("utf-8", "ignore").encode()
+    start += len(text[start:end]) - len(text[start:end].lstrip(bytes(range(0x80, 0xC0))))
+    inner = whole.lstrip(SPACE)
+    start += len(whole) - len(inner)
+    return start, start + len(inner.rstrip(SPACE))
 
 
 def words(data: bytes) -> U64:
