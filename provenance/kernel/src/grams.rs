@@ -1,6 +1,6 @@
 //! Which texts may hold a string: every three bytes of normalised text, by cells of 8 KiB (ARCHITECTURE.md, Gram file).
 
-use crate::normalise::normalise;
+use crate::normalise::{is_space, normalise_runs};
 use crate::{Bad, Checked, at_least};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -16,6 +16,8 @@ const EXAMINED: usize = 1024;
 const LISTS: usize = 64;
 /// Grams and cells that are gathered before they go to their lists: 8 MiB.
 const PENDING: usize = 1 << 20;
+/// Bits by which pending cells are sorted at a time: as many streams as a processor's first cache can hold.
+const DIGIT: u32 = 9;
 const NONE: u32 = u32::MAX;
 /// White space that normalising changes has a gram of its own, a hash with this bit set.
 const LAYOUT: u32 = 1 << 24;
@@ -76,7 +78,7 @@ fn each_gap(nibbles: &[u8], mut found: impl FnMut(u64)) {
 /// The grams met in one cell: a table that stays in the processor's first cache, and is emptied by a new stamp.
 struct Seen {
     /// A gram and, below, the stamp of the cell it was met in.
-    slots: Vec<u32>,
+    slots: Box<[u32; Seen::SLOTS]>,
     stamp: u8,
 }
 
@@ -85,7 +87,7 @@ impl Seen {
     const SLOTS: usize = (CELL + REACH).next_power_of_two();
 
     fn new() -> Self {
-        Seen { slots: vec![0; Self::SLOTS], stamp: 0 }
+        Seen { slots: Box::new([0; Self::SLOTS]), stamp: 0 }
     }
 
     fn next_cell(&mut self) {
@@ -125,50 +127,55 @@ struct Layout {
 }
 
 impl Layout {
-    fn of(text: &[u8]) -> Self {
-        let space = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' ');
-        let mut layout = Layout::default();
-        let (mut at, mut normalised) = (0, 0);
-        while at < text.len() {
-            let black = text[at..].iter().position(space).unwrap_or(text.len() - at);
-            layout.pass(at, normalised, black);
-            at += black;
-            normalised += black;
-            let white = text[at..].iter().position(|byte| !space(byte)).unwrap_or(text.len() - at);
-            if normalised > 0 && at + white < text.len() {
-                let run = &text[at..at + white];
-                if run != b" " && run != b"\n" {
-                    layout.grams.push((normalised - 1, layout_gram(&text[at - 1..=at + white])));
-                }
-                layout.pass(at, normalised, 1);
-                normalised += 1;
-            }
-            at += white;
-        }
-        layout
+    /// Appends the normalised text to `normalised`, which is empty, and notes what is lost.
+    fn read(&mut self, text: &[u8], normalised: &mut Vec<u8>) {
+        self.grams.clear();
+        self.cells.clear();
+        let Some(first) = text.iter().position(|&byte| !is_space(byte)) else {
+            return;
+        };
+        // Up to a run of white space and with its first byte, source and normalised text advance together.
+        let mut beyond = first;
+        normalise_runs(text, normalised, |at, start, end| {
+            self.grams.push((at - 1, layout_gram(&text[start - 1..=end])));
+            self.pass(at + 1, beyond);
+            beyond = end - (at + 1);
+        });
+        self.pass(normalised.len(), beyond);
     }
 
-    /// Notes the beginnings of cells among `count` normalised bytes.
+    /// Notes the beginnings of cells before `end`; the source is ahead by `beyond`.
     #[inline]
-    fn pass(&mut self, source: usize, normalised: usize, count: usize) {
-        while self.cells.len() * CELL < normalised + count {
-            let place = source + self.cells.len() * CELL - normalised;
-            self.cells.push(u32::try_from(place).unwrap_or(u32::MAX));
+    fn pass(&mut self, end: usize, beyond: usize) {
+        while self.cells.len() * CELL < end {
+            self.cells.push(u32::try_from(self.cells.len() * CELL + beyond).unwrap_or(u32::MAX));
         }
     }
 }
 
 /// Returns the gram of a run of white space and the bytes on both sides of it.
+#[inline]
 fn layout_gram(run: &[u8]) -> u32 {
-    LAYOUT | xxh3_64(&run.to_ascii_lowercase()) as u32 & (LAYOUT - 1)
+    let mut short = [0; 64];
+    let hash = match short.get_mut(..run.len()) {
+        Some(lower) => {
+            lower.copy_from_slice(run);
+            lower.make_ascii_lowercase();
+            xxh3_64(lower)
+        }
+        None => xxh3_64(&run.to_ascii_lowercase()),
+    };
+    LAYOUT | hash as u32 & (LAYOUT - 1)
 }
 
 /// Gathers the grams of the texts of one segment.
 pub struct Collector {
     seen: Seen,
-    /// Grams (above) and cells of the last texts, not in lists yet: a list is far away in memory, so it is visited
-    /// for many cells at once.
+    /// Numbers of lists (above) and cells of the last texts, not in the lists yet: a list is far away in memory, so it
+    /// is visited for many cells at once.
     pending: Vec<u64>,
+    /// Room for sorting what is pending.
+    sorted: Vec<u64>,
     /// By the first two bytes of a gram, then by the third: number of its list.
     directory: Vec<Option<Box<[u32; 256]>>>,
     lists: Vec<List>,
@@ -177,6 +184,7 @@ pub struct Collector {
     /// Where each cell begins in its source text.
     places: Vec<u32>,
     normalised: Vec<u8>,
+    layout: Layout,
 }
 
 impl Default for Collector {
@@ -184,11 +192,13 @@ impl Default for Collector {
         Collector {
             seen: Seen::new(),
             pending: Vec::with_capacity(PENDING + CELL + REACH),
+            sorted: Vec::new(),
             directory: (0..1 << 17).map(|_| None).collect(),
             lists: Vec::new(),
             starts: vec![0],
             places: Vec::new(),
             normalised: Vec::new(),
+            layout: Layout::default(),
         }
     }
 }
@@ -197,25 +207,26 @@ impl Collector {
     /// Normalises the next text and gathers its grams.
     pub fn add(&mut self, text: &[u8]) {
         let mut normalised = std::mem::take(&mut self.normalised);
+        let mut layout = std::mem::take(&mut self.layout);
         normalised.clear();
-        normalise(text, &mut normalised);
-        let layout = Layout::of(text);
+        layout.read(text, &mut normalised);
         let mut cell = *self.starts.last().expect("a first cell");
         let mut at = 0;
         while normalised.len() >= at + 3 && (at == 0 || normalised.len() > at + REACH) {
             let end = normalised.len().min(at + CELL + REACH);
             self.seen.next_cell();
-            for three in normalised[at..end].windows(3) {
-                let gram = u32::from(three[0]) << 16 | u32::from(three[1]) << 8 | u32::from(three[2]);
+            let mut gram = u32::from(normalised[at]) << 8 | u32::from(normalised[at + 1]);
+            for &byte in &normalised[at + 2..end] {
+                gram = gram << 8 & (LAYOUT - 1) | u32::from(byte);
                 if self.seen.insert(gram) {
-                    self.pending.push(u64::from(gram) << 32 | u64::from(cell));
+                    self.pend(gram, cell);
                 }
             }
             self.places.push(layout.cells[at / CELL]);
             let first = layout.grams.partition_point(|&(place, _)| place < at);
             for &(_, gram) in layout.grams[first..].iter().take_while(|&&(place, _)| place + 3 <= end) {
                 if self.seen.insert(gram) {
-                    self.pending.push(u64::from(gram) << 32 | u64::from(cell));
+                    self.pend(gram, cell);
                 }
             }
             if self.pending.len() >= PENDING {
@@ -226,43 +237,44 @@ impl Collector {
         }
         self.starts.push(cell);
         self.normalised = normalised;
+        self.layout = layout;
     }
 
-    /// Moves what is pending to the lists.
-    fn settle(&mut self) {
-        let mut sorted = vec![0u64; self.pending.len()];
-        // By the lower half of the gram, then stably by the upper: cells stay in order.
-        for shift in [32, 45] {
-            let bucket = |pair: u64| (pair >> shift & 0x1FFF) as usize;
-            let mut places = vec![0u32; 1 << 13];
-            self.pending.iter().for_each(|&pair| places[bucket(pair)] += 1);
-            let mut place = 0u32;
-            places.iter_mut().for_each(|count| place += std::mem::replace(count, place));
-            for &pair in &self.pending {
-                let place = &mut places[bucket(pair)];
-                sorted[*place as usize] = pair;
-                *place += 1;
-            }
-            std::mem::swap(&mut self.pending, &mut sorted);
-        }
-        let pending = std::mem::take(&mut self.pending);
-        for run in pending.chunk_by(|one, other| one >> 32 == other >> 32) {
-            let list = self.list((run[0] >> 32) as u32);
-            run.iter().for_each(|&pair| list.add(pair as u32));
-        }
-        self.pending = pending;
-        self.pending.clear();
-    }
-
+    /// Puts a cell off that has the gram.
     #[inline]
-    fn list(&mut self, gram: u32) -> &mut List {
+    fn pend(&mut self, gram: u32, cell: u32) {
         let page = &mut self.directory[(gram >> 8) as usize];
         let number = &mut page.get_or_insert_with(|| Box::new([NONE; 256]))[(gram & 255) as usize];
         if *number == NONE {
             *number = self.lists.len() as u32;
             self.lists.push(List::default());
         }
-        &mut self.lists[*number as usize]
+        self.pending.push(u64::from(*number) << 32 | u64::from(cell));
+    }
+
+    /// Moves what is pending to the lists.
+    fn settle(&mut self) {
+        self.sorted.resize(self.pending.len(), 0);
+        // By the numbers of lists, lowest bits first and each time stably: cells stay in order.
+        let bits = usize::BITS - self.lists.len().leading_zeros();
+        for shift in (0..bits).step_by(DIGIT as usize) {
+            let bucket = |pair: u64| (pair >> (32 + shift)) as usize & ((1 << DIGIT) - 1);
+            let mut places = [0u32; 1 << DIGIT];
+            self.pending.iter().for_each(|&pair| places[bucket(pair)] += 1);
+            let mut place = 0u32;
+            places.iter_mut().for_each(|count| place += std::mem::replace(count, place));
+            for &pair in &self.pending {
+                let place = &mut places[bucket(pair)];
+                self.sorted[*place as usize] = pair;
+                *place += 1;
+            }
+            std::mem::swap(&mut self.pending, &mut self.sorted);
+        }
+        for run in self.pending.chunk_by(|one, other| one >> 32 == other >> 32) {
+            let list = &mut self.lists[(run[0] >> 32) as usize];
+            run.iter().for_each(|&pair| list.add(pair as u32));
+        }
+        self.pending.clear();
     }
 
     /// Returns the file.
@@ -417,9 +429,9 @@ pub fn holding(
 ) -> Checked<(Vec<u32>, bool)> {
     let limit = at_least(0, "limit", limit)?;
     let mut normalised = Vec::new();
-    let layout = if verbatim { Layout::of(part).grams } else { Vec::new() };
+    let mut layout = Layout::default();
     let part = if verbatim {
-        normalise(part, &mut normalised);
+        layout.read(part, &mut normalised);
         &normalised
     } else {
         part
@@ -440,7 +452,7 @@ pub fn holding(
         wanted.push(lists);
     }
     let mut layouts: Vec<Vec<&[u8]>> = vec![Vec::new(); wanted.len()];
-    for (place, gram) in layout {
+    for (place, gram) in layout.grams {
         // Grams that case folding leaves out tell which white space stands beside what is not ASCII.
         if place >= wanted.len() || wanted[place].is_empty() {
             continue;

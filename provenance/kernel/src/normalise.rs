@@ -21,28 +21,35 @@ fn is_break(byte: u8) -> bool {
 
 /// Appends the normalised text to `out`.
 pub fn normalise(text: &[u8], out: &mut Vec<u8>) {
-    run(text, out, |_, _| {});
+    normalise_runs(text, out, |_, _, _| {});
 }
 
 /// Returns the normalised text and its breakpoints: normalised offsets, source offsets.
 pub fn normalise_map(text: &[u8]) -> (Vec<u8>, Vec<u64>, Vec<u64>) {
     let (mut out, mut normalised, mut source) = (Vec::new(), Vec::new(), Vec::new());
-    run(text, &mut out, |at, from| {
-        normalised.push(at as u64);
-        source.push(from as u64);
+    let start = normalise_runs(text, &mut out, |at, start, end| {
+        if end - start > 1 {
+            normalised.push(at as u64 + 1);
+            source.push(end as u64);
+        }
     });
+    if let Some(start) = start {
+        normalised.insert(0, 0);
+        source.insert(0, start as u64);
+    }
     (out, normalised, source)
 }
 
-fn run(text: &[u8], out: &mut Vec<u8>, mut breakpoint: impl FnMut(usize, usize)) {
-    let Some(first) = text.iter().position(|&byte| !is_space(byte)) else {
-        return;
-    };
+/// Appends the normalised text to `out` and returns where in `text` it begins, if there is any.
+///
+/// Calls `changed` for every run of whitespace inside that does not stay as it is: where its byte stands in what was
+/// appended, and where the run begins and ends in `text`.
+pub fn normalise_runs(text: &[u8], out: &mut Vec<u8>, mut changed: impl FnMut(usize, usize, usize)) -> Option<usize> {
+    let first = text.iter().position(|&byte| !is_space(byte))?;
     let last = text.iter().rposition(|&byte| !is_space(byte)).unwrap_or(first);
     let body = &text[first..=last];
     out.reserve(body.len());
     let base = out.len();
-    breakpoint(0, first);
 
     let mut masks = [Masks::default(); CHUNK_BLOCKS];
     let mut copied = 0; // all of body before it is in out
@@ -76,13 +83,12 @@ fn run(text: &[u8], out: &mut Vec<u8>, mut breakpoint: impl FnMut(usize, usize))
                 out.extend_from_slice(&body[copied..at]);
                 out.push(byte);
                 copied = end;
-                if end - at > 1 {
-                    breakpoint(out.len() - base, first + end);
-                }
+                changed(out.len() - base - 1, first + at, first + end);
             }
         }
     }
     out.extend_from_slice(&body[copied..]);
+    Some(first)
 }
 
 #[cfg(test)]
