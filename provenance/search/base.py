@@ -18,7 +18,7 @@ class Filters:
     """What a document must be for its content to count; empty means anything.
 
     Values of one field are alternatives, fields are joined by and; all must hold for one and the same document.
-    ``repositories``, ``owners`` (`filtering.owner_of`) and ``languages`` compare whole, ignoring ASCII case;
+    ``repositories``, ``owners`` (`filtering.owners_of`) and ``languages`` compare whole, ignoring ASCII case;
     ``licenses`` are SPDX ids, each a member of the document's expression; ``paths`` are shell patterns over the
     whole path (``*`` crosses ``/``); ``exclude_repositories`` are shell patterns, ignoring ASCII case.
     """

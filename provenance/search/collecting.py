@@ -246,6 +246,6 @@ def make_hit(index: Index, matcher: Matcher, entry: Entry, context: int) -> Hit:
         documents=tuple(entry.documents.items()),
         highlights=tuple(offsets.span(start, end) for start, end in shown if start < end),
         all_highlighted=len(shown) == len(places),
-        snippets=snippets_of(text, shown, context),
+        snippets=snippets_of(text, offsets, shown, context),
         score=entry.score,
     )

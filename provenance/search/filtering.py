@@ -20,7 +20,7 @@ KEYWORD_LIMIT = 8191
 
 _OPERATORS = frozenset({"and", "or", "with"})
 _LICENSE_PART = re.compile(r"[^\s()]+")
-_SITE = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/]*/")
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +44,28 @@ def license_members(expression: str) -> frozenset[str]:
     return frozenset(_LICENSE_PART.findall(fold_keyword(expression))) - _OPERATORS
 
 
-def owner_of(repository: str) -> str:
-    """Return who a repository belongs to: its first component after scheme and host; empty if it has but one."""
-    owner, slash, _ = _SITE.sub("", repository).partition("/")
-    return owner if slash else ""
+@lru_cache(maxsize=4096)
+def owners_of(repository: str) -> frozenset[str]:
+    """Return who a repository belongs to, folded: every part of its name but the last, the scheme of a URL aside."""
+    parts = fold_keyword(_SCHEME.sub("", repository)).split("/")
+    return frozenset(parts[:-1]) - {""}
 
 
 def keywords(sources: Sequence[Source]) -> Keywords:
     """Return the keywords of the documents of one content."""
+    return _keywords(frozenset((source.language, source.repository, source.license) for source in sources))
 
+
+@lru_cache(maxsize=4096)
+def _keywords(sources: frozenset[tuple[str | None, str, str]]) -> Keywords:
     def distinct(values: set[str]) -> tuple[str, ...]:
         return tuple(sorted(value for value in values if value and len(value.encode()) <= KEYWORD_LIMIT))
 
     return Keywords(
-        languages=distinct({fold_keyword(source.language) for source in sources if source.language}),
-        repositories=distinct({fold_keyword(source.repository) for source in sources}),
-        owners=distinct({fold_keyword(owner_of(source.repository)) for source in sources}),
-        licenses=distinct(set().union(*(license_members(source.license) for source in sources))),
+        languages=distinct({fold_keyword(language) for language, _, _ in sources if language}),
+        repositories=distinct({fold_keyword(repository) for _, repository, _ in sources}),
+        owners=distinct(set().union(*(owners_of(repository) for _, repository, _ in sources))),
+        licenses=distinct(set().union(*(license_members(license) for _, _, license in sources))),
     )
 
 
@@ -91,7 +96,7 @@ class DocumentFilter:
         return (
             (not self._languages or fold_keyword(source.language or "") in self._languages)
             and (not self._repositories or repository in self._repositories)
-            and (not self._owners or fold_keyword(owner_of(source.repository)) in self._owners)
+            and (not self._owners or not self._owners.isdisjoint(owners_of(source.repository)))
             and (not self._licenses or not self._licenses.isdisjoint(license_members(source.license)))
             and (not self._paths or any(fnmatchcase(source.path, pattern) for pattern in self._paths))
             and not any(fnmatchcase(repository, pattern) for pattern in self._excluded)

@@ -29,13 +29,12 @@ class GramFile:
     def __init__(self, path: Path) -> None:
         """Map the file."""
         self._path = path
-        try:
-            with refusals_named(path), open(path, "rb") as file:
-                if os.fstat(file.fileno()).st_size < _HEADER.size:
-                    raise CorruptFile(path, "too short for a gram file")
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except FileNotFoundError:
-            raise IndexMissing(f"{path}: a part of the index is missing; build the index again") from None
+        if not path.exists():
+            raise IndexMissing(f"{path}: a part of the index is missing; build the index again")
+        with refusals_named(path), open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size < _HEADER.size:
+                raise CorruptFile(path, "too short for a gram file")
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         try:
             self._check()
         except BaseException:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from provenance.search.results import Snippet
+from provenance.text import Offsets
 
 _SNIPPETS = 3
 _LINE_BYTES = 240
 """Longer lines are cut around what matches."""
 
 
-def snippets_of(text: bytes, places: Sequence[tuple[int, int]], context: int) -> tuple[Snippet, ...]:
+def snippets_of(text: bytes, offsets: Offsets, places: Sequence[tuple[int, int]], context: int) -> tuple[Snippet, ...]:
     """Return the lines around the first places, ``context`` lines on both sides; near places share a snippet."""
     found: list[Snippet] = []
     number = 0
-    seen = 0
-    line = 1
     while number < len(places) and len(found) < _SNIPPETS:
         start, end = _lines_around(text, *places[number], context)
         inside = [places[number]]
@@ -26,14 +25,12 @@ def snippets_of(text: bytes, places: Sequence[tuple[int, int]], context: int) ->
             number += 1
         start, end = max(start, inside[0][0] - _LINE_BYTES), min(end, inside[0][1] + 4 * _LINE_BYTES)
         start, end = _whole_characters(text, start, end)
-        line += text.count(b"\n", seen, start)
-        seen = start
         marks = []
         for first, last in inside:
             if first < end:
                 before = len(text[start:first].decode("utf-8", "replace"))
                 marks.append((before, before + len(text[first : min(last, end)].decode("utf-8", "replace"))))
-        found.append(Snippet(line, text[start:end].decode("utf-8", "replace"), tuple(marks)))
+        found.append(Snippet(offsets.line(start), text[start:end].decode("utf-8", "replace"), tuple(marks)))
     return tuple(found)
 
 

@@ -31,7 +31,6 @@ _ANALYSER = "words"
 _HEAP_BYTES = 64_000_000
 _COMMIT_BYTES = 64 << 20
 """Text after which a writer waits for tantivy's thread: it queues 10,000 documents, whatever their size."""
-_ALL = 1 << 31
 
 _KEYWORDS = (("language", "languages"), ("repository", "repositories"), ("owner", "owners"), ("license", "licenses"))
 """Fields of the engine, and what they are called in `Filters` and `Keywords`."""
@@ -77,12 +76,15 @@ class TantivyWriter:
         for field, name in _KEYWORDS:
             for value in getattr(words, name):
                 document.add_text(field, value)
-        with _refused(self._folder):
+        try:
             self._writer.add_document(document)
             self._queued += len(text)
             if self._queued >= _COMMIT_BYTES:
                 self._queued = 0
                 self._writer.commit()
+        except BaseException as error:
+            with _refused(self._folder):
+                raise error
 
     def finish(self) -> list[str]:
         """Commit, write the grams, and return the names of all files."""
@@ -215,7 +217,9 @@ class _Part:
         for condition in self._conditions(filters):
             conditions.append((tantivy.Occur.Must, tantivy.Query.const_score_query(condition, 0.0)))
         with _damage(self._folder):
-            result: Any = self._searcher.search(tantivy.Query.boolean_query(conditions), max(1, limit))
+            # tantivy reserves room for as many as may come, and wants one at least.
+            most = max(1, min(limit, self._grams.contents))
+            result: Any = self._searcher.search(tantivy.Query.boolean_query(conditions), most)
             addresses = [address for _, address in result.hits[:limit]]
             contents: list[Any] = self._searcher.fast_field_values("content", addresses)
         return contents, result.count <= limit
