@@ -38,7 +38,9 @@ class Verbs(TyperGroup):
             return None
         module = import_module(f"cli.commands.{cmd_name}")
         if hasattr(module, "app"):
-            return get_command(module.app)
+            group = get_command(module.app)
+            group.name = cmd_name
+            return group
         single = typer.Typer(add_completion=False, rich_markup_mode="markdown")
         single.command(cmd_name, short_help=VERBS[cmd_name], no_args_is_help=False)(module.command)
         return get_command(single)

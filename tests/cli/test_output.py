@@ -149,7 +149,7 @@ def test_every_verb_explains_itself_with_an_example(words: tuple[str, ...], caps
 
 def test_help_and_version(run: Run) -> None:
     shown = run("--help").stdout.decode()
-    assert all(verb in shown for verb in VERBS) and "--install-completion" in shown
+    assert all(re.search(rf"│ {verb} ", shown) for verb in VERBS) and "--install-completion" in shown
     assert run().returncode == 2
     assert re.fullmatch(r"corpus-provenance \d+\.\d+\.\d+ \(kernel \S+\)\n", run("--version").stdout.decode())
 
