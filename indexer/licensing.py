@@ -303,7 +303,12 @@ def header(head: bytes) -> Licence | None:
             text = text.rstrip(") ")
         if any(char.isalnum() for char in text):
             said.append(text)
-    return every(said) if said else None
+    return _together(tuple(said)) if said else None
+
+
+@lru_cache(maxsize=4096)
+def _together(said: tuple[str, ...]) -> Licence:
+    return every(said)
 
 
 _MARKS = (b"copyright", b"(c) ", b"\xc2\xa9")

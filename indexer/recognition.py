@@ -23,7 +23,6 @@ from provenance.records import NOASSERTION
 _CONTAINED = 0.92
 _SUBSUMED = 0.8
 _ALIKE = 0.9
-_RUN = 4
 _MAX_TEXT = 256 << 10
 _WORD = re.compile(r"[a-z0-9]+")
 _COPYRIGHT_LINE = re.compile(r"^\W*(?:copyright|©|\(c\))(?: \(c\)| ©)? [\[<\d].*$|\[[a-z ]*name[a-z ]*\]", re.I | re.M)
@@ -92,7 +91,8 @@ _SHORT_NOTICES: tuple[tuple[str, str], ...] = (
 )
 
 
-_Found: TypeAlias = tuple[str, frozenset[str], float]
+_Runs: TypeAlias = frozenset[tuple[str, str, str, str]]
+_Found: TypeAlias = tuple[str, _Runs, float]
 """A licence, its runs, and the share of them that a text holds."""
 
 
@@ -100,18 +100,18 @@ def _folded(text: str) -> str:
     return " ".join(_WORD.findall(text.lower()))
 
 
-def _runs(folded: str) -> frozenset[str]:
+def _runs(folded: str) -> _Runs:
     words = folded.split(" ")
-    return frozenset(" ".join(words[i : i + _RUN]) for i in range(len(words) - _RUN + 1))
+    return frozenset(zip(words, words[1:], words[2:], words[3:], strict=False))
 
 
-def _reference_runs(text: str) -> frozenset[str]:
+def _reference_runs(text: str) -> _Runs:
     """Return the runs of a reference text that do not touch what everybody fills in: holder, year, name."""
     return frozenset().union(*(_runs(_folded(part)) for part in _COPYRIGHT_LINE.split(text)))
 
 
 @lru_cache(maxsize=1)
-def _references() -> tuple[tuple[str, frozenset[str]], ...]:
+def _references() -> tuple[tuple[str, _Runs], ...]:
     """Return (SPDX id, runs) of every reference licence, largest first."""
     from identify.vendor.licenses import LICENSES
 

@@ -221,7 +221,7 @@ class SegmentBuilder:
         digest_rows = []
         at = 0
         with BlockReader(self._part / "text.blk") as texts:
-            for content, identity in enumerate(self._contents):
+            for content, (identity, text) in enumerate(zip(self._contents, texts.all(), strict=True)):
                 first = at
                 while at < len(arrivals) and content_of[arrivals[at]] == content:
                     at += 1
@@ -234,7 +234,7 @@ class SegmentBuilder:
                         encoded = source.license.encode("utf-8", "surrogatepass")
                         licence = licences[source.license] = hashlib.sha256(encoded).digest()
                     digest_rows.append(ids[arrival] + licence)
-                engine.add(content, texts.record(content), held)
+                engine.add(content, text, held)
         sources.finish(durable=False)
         written = engine.finish()
         self._engine = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from struct import Struct
 from typing import Literal, NamedTuple
 
 NOASSERTION = "NOASSERTION"
@@ -114,19 +115,18 @@ def git_blob_id(raw: bytes) -> bytes:
     return digest.digest()
 
 
+_FOUR_LENGTHS = Struct("<4Q")
+
+
 def document_id(content_id: bytes, source: Source) -> bytes:
     """Return the first 16 bytes of SHA-256 over content id, repository, revision and path.
 
     Each part is preceded by its length as eight little-endian bytes, so that no two different
     tuples share a serialisation; a revision of None counts as the empty string.
     """
-    digest = hashlib.sha256()
-    for part in (
-        content_id,
-        source.repository.encode("utf-8", "surrogatepass"),
-        (source.revision or "").encode("utf-8", "surrogatepass"),
-        source.path.encode("utf-8", "surrogatepass"),
-    ):
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.digest()[:16]
+    repository = source.repository.encode("utf-8", "surrogatepass")
+    revision = source.revision.encode("utf-8", "surrogatepass") if source.revision else b""
+    path = source.path.encode("utf-8", "surrogatepass")
+    lengths = _FOUR_LENGTHS.pack(len(content_id), len(repository), len(revision), len(path))
+    parts = (lengths[:8], content_id, lengths[8:16], repository, lengths[16:24], revision, lengths[24:], path)
+    return hashlib.sha256(b"".join(parts)).digest()[:16]

@@ -15,7 +15,7 @@ import struct
 import threading
 from array import array
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -219,6 +219,34 @@ class BlockReader:
         start, end = self._bounds(ordinal)
         return self._stream(start, end)
 
+    def all(self) -> Iterator[bytes]:
+        """Yield all records in order; each block is decompressed once."""
+        content, base, block = b"", 0, 0
+        start = 0
+        for end in self._ends():
+            if end - base <= len(content):
+                yield content[start - base : end - base]
+            else:
+                parts = [content[start - base :]]
+                while end - base > len(content):
+                    base += len(content)
+                    content = self._decompress(block)
+                    block += 1
+                    parts.append(content[: end - base])
+                yield b"".join(parts)
+            start = end
+
+    def _ends(self) -> Iterator[int]:
+        """Yield where each record ends. Raises `CorruptFile` where the offsets descend."""
+        previous = 0
+        end = self._record_table + (self._records + 1) * 8
+        for position in range(self._record_table + 8, end, 1 << 19):
+            for (offset,) in struct.iter_unpack("<Q", self._read(position, min(1 << 19, end - position))):
+                if not previous <= offset <= self.total_bytes:
+                    raise CorruptFile(self.path, "record offsets descend")
+                yield offset
+                previous = offset
+
     def slice(self, ordinal: int, start: int, end: int) -> bytes:
         """Return bytes [start, end) of a record, cut to its length; decompresses only the blocks they stand in."""
         first, last = self._bounds(ordinal)
@@ -229,13 +257,8 @@ class BlockReader:
         """Decompress every block and check every offset. Raises `CorruptFile`."""
         for block in range(self._blocks):
             self._decompress(block)
-        previous = 0
-        for position in range(self._record_table, self._record_table + (self._records + 1) * 8, 1 << 19):
-            size = min(1 << 19, self._record_table + (self._records + 1) * 8 - position)
-            for (offset,) in struct.iter_unpack("<Q", self._read(position, size)):
-                if offset < previous:
-                    raise CorruptFile(self.path, "record offsets descend")
-                previous = offset
+        for _ in self._ends():
+            pass
 
     def close(self) -> None:
         """Close the file; reading afterwards raises `ValueError`."""
@@ -308,8 +331,11 @@ class BlockReader:
     def _read(self, position: int, length: int) -> bytes:
         if self._descriptor < 0:
             raise ValueError(f"{self.path} is closed")
-        with refusals_named(self.path):
+        try:
             data = os.pread(self._descriptor, length, position)
+        except OSError as error:
+            with refusals_named(self.path):
+                raise error
         if len(data) != length:
             raise CorruptFile(self.path, f"truncated: {length} bytes wanted at {position}, {len(data)} there")
         return data

@@ -38,6 +38,7 @@ sizes = st.one_of(st.integers(0, 40), st.sampled_from([65535, 65536, 65537, 1310
 def test_every_record_and_slice_comes_back(tmp_path: Path, shape: list[tuple[int, int]], data: st.DataObject) -> None:
     records = [random.Random(seed).randbytes(size) for size, seed in shape]
     with BlockReader(write(tmp_path / "a.blk", records)) as reader:
+        assert list(reader.all()) == records
         assert len(reader) == len(records)
         assert reader.total_bytes == sum(map(len, records))
         order = data.draw(st.permutations(range(len(records))))
