@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import NamedTuple
 
-from provenance.text import NormalisedText, clean
+from provenance.text import NormalisedText, Offsets, clean
 
 _SPACE = b"\t\n\v\f\r "
 
@@ -135,4 +135,16 @@ def _advanced(at: Position, text: NormalisedText, offset: int) -> Position:
         at.byte + offset,
         at.utf16 + offsets.utf16(offset),
         at.lines + offsets.line(offset) - 1,
+    )
+
+
+def advanced(at: Position, text: str) -> Position:
+    """Return the place at the end of ``text`` that begins at ``at``; a CR LF must not be cut at either end."""
+    utf8 = clean(text).encode()
+    offsets = Offsets(utf8)
+    return Position(
+        at.code_point + len(text),
+        at.byte + len(utf8),
+        at.utf16 + offsets.utf16(len(utf8)),
+        at.lines + offsets.line(len(utf8)) - 1,
     )

@@ -1,0 +1,173 @@
+"""A guard around any function that generates text.
+
+    guard = Guard(Index.open("corpus.idx"), load_policy("copyleft"))
+    answer = guarded(generate, guard)("Write a parser for INI files.")
+    print(answer.text, answer.attribution)
+
+``generate(prompt, …)`` returns a string, or yields pieces of one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal
+
+from provenance.guard.decisions import Audit, Decision, Tally
+from provenance.guard.evidence import Examiner
+from provenance.guard.policy import Policy
+from provenance.guard.policy_file import PRESETS
+from provenance.guard.session import Release, Session
+from provenance.index import Index
+
+AnswerEnding = Literal["complete", "ended", "abstained", "failed"]
+Generate = Callable[..., str | Iterable[str]]
+_RETRIES = frozenset(("regenerate", "block"))
+
+
+class Guard:
+    """An index, a policy, and what is kept of decisions. Usable from many threads."""
+
+    def __init__(
+        self,
+        index: Index,
+        policy: Policy = PRESETS["annotate"],
+        *,
+        audit: Audit | None = None,
+        tally: Tally | None = None,
+        workers: int | None = None,
+    ) -> None:
+        """Guard with ``index``, which stays the caller's to close; ``workers`` spans are looked up at a time."""
+        self.index = index
+        self.policy = policy
+        self.tally = tally or Tally()
+        self.examiner = Examiner(index, policy, workers or max(2, os.cpu_count() or 1))
+        self._audit = audit
+
+    def __enter__(self) -> Guard:
+        """Return the guard itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the guard."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self.examiner.close()
+
+    def session(self, prompt: str = "", *, answer: str | None = None) -> Session:
+        """Return the guard of one answer to ``prompt``; ``answer`` is its id in the audit."""
+        return Session(self, prompt, answer)
+
+    def record(self, session: Session, decision: Decision) -> None:
+        """Count a decision and write it to the audit."""
+        self.tally.decided(decision)
+        if self._audit is not None:
+            self._audit(decision.record(answer=session.id, policy=self.policy.name, digest=self.index.digest))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What reaches the reader. ``ending``: ``complete``; ``ended`` before a copy, with what came before it;
+    ``abstained``: nothing was left; ``failed``: the guard could not judge. ``attempts`` samples were drawn.
+    """
+
+    text: str
+    ending: AnswerEnding
+    attempts: int
+    attribution: dict[str, Any]
+    decisions: tuple[Decision, ...]
+
+
+class Guarded:
+    """A generating function whose answers are guarded."""
+
+    def __init__(self, generate: Generate, guard: Guard) -> None:
+        """Guard ``generate``."""
+        self._generate = generate
+        self._guard = guard
+
+    def __call__(self, prompt: str, /, *arguments: Any, **named: Any) -> Answer:
+        """Return the answer to ``prompt``; the other arguments are the function's."""
+        best: tuple[str, Session] | None = None
+        decisions: list[Decision] = []
+        attempts = 0
+        for attempt in range(1 + self._guard.policy.attempts):
+            session = self._guard.session(prompt)
+            text = "".join(release.text for release in _released(session, self._generate, prompt, arguments, named))
+            attempts = attempt + 1
+            decisions += session.decisions
+            if best is None or session.ending == "complete" or len(text) > len(best[0]):
+                best = text, session
+            if not retried(session):
+                break
+        assert best is not None
+        return self._answer(*best, attempts, decisions)
+
+    def stream(self, prompt: str, /, *arguments: Any, **named: Any) -> Generator[str, None, Answer]:
+        """Yield the answer as it may be released, and return it. Closing the iterator ends the generation.
+
+        Another sample is drawn only while nothing was released: what a reader has seen is not taken back.
+        """
+        text = ""
+        decisions: list[Decision] = []
+        attempt = 0
+        while True:
+            attempt += 1
+            session = self._guard.session(prompt)
+            for release in _released(session, self._generate, prompt, arguments, named):
+                if release.text:
+                    text += release.text
+                    yield release.text
+            decisions += session.decisions
+            if text or not retried(session) or attempt > self._guard.policy.attempts:
+                break
+        answer = self._answer(text, session, attempt, decisions)
+        if answer.text != text:
+            yield answer.text
+        return answer
+
+    def _answer(self, text: str, session: Session, attempts: int, decisions: list[Decision]) -> Answer:
+        attribution = session.attribution()
+        ending: AnswerEnding = session.ending or "complete"
+        if ending == "ended" and not text.strip():
+            ending, text = "abstained", self._guard.policy.abstention
+            attribution["ending"] = ending
+        self._guard.tally.answered(ending)
+        return Answer(text, ending, attempts, attribution, tuple(decisions))
+
+
+def guarded(generate: Generate, guard: Guard) -> Guarded:
+    """Return ``generate`` with its answers guarded."""
+    return Guarded(generate, guard)
+
+
+def retried(session: Session) -> bool:
+    """Tell whether the answer ended in a way for which the policy wants another sample."""
+    return session.ending == "ended" and any(each.action in _RETRIES for each in session.decisions)
+
+
+def _released(
+    session: Session, generate: Generate, prompt: str, arguments: tuple[Any, ...], named: dict[str, Any]
+) -> Iterator[Release]:
+    """Yield what an answer lets out; the generation is closed when the answer ends or the reader leaves."""
+    if session.ending:
+        return
+    made = generate(prompt, *arguments, **named)
+    pieces = iter((made,)) if isinstance(made, str) else iter(made)
+    try:
+        for piece in pieces:
+            release = session.feed(piece)
+            yield release
+            if release.ended:
+                return
+        yield session.finish()
+    finally:
+        close = getattr(pieces, "close", None)
+        if close is not None:
+            close()
