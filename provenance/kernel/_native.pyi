@@ -81,11 +81,12 @@ def chains(
     A chain is a maximal run of hits ``stride`` apart; it covers [first hit, last hit + width).
     """
 
-def random_read_limit(body: Buffer, count: int, seed: int) -> int:
+def random_read_limit(body: Buffer, count: int, seed: int, *, prefetched: bool = True) -> int:
     """Return the sum (mod 2^64) of the first word of ``count`` pseudo-random 64-byte lines of ``body``.
 
-    The reads are independent and prefetched, so that the time of a call is the machine's limit for a filter that
-    reads one line a window; benchmarks time it beside `chains`.
+    The reads are independent, so that the time of a call is the machine's limit for a filter that reads one line a
+    window; benchmarks time it beside `chains`. Lines are asked for ahead of their use, or if not ``prefetched`` only
+    as far as the processor looks ahead; which is faster depends on the machine.
     """
 
 def pybloom_contains(bits: Buffer, bit_count: int, hash_seeds: Sequence[int], keys: Buffer) -> bytes:

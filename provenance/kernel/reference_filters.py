@@ -179,7 +179,7 @@ def chains_of(found: np.ndarray[tuple[int], np.dtype[np.bool_]], width: int, str
     return int(found.sum()), to_bytes(np.stack([starts[order], ends[order]], axis=1))
 
 
-def random_read_limit(body: Buffer, count: int, seed: int) -> int:
+def random_read_limit(body: Buffer, count: int, seed: int, *, prefetched: bool = True) -> int:
     """Return the sum of the first words of ``count`` pseudo-random 64-byte lines of ``body``, modulo 2^64."""
     lines = u8(body)
     if len(lines) % 64 or not len(lines):

@@ -158,7 +158,9 @@ def test_hits_across_the_rounds_in_which_they_are_computed(
 @given(count=st.integers(0, 300), seed=SEEDS, lines=st.integers(1, 200))
 def test_random_reads(native: ModuleType, reference: ModuleType, count: int, seed: int, lines: int) -> None:
     body = np.random.default_rng(lines).bytes(lines * 64)
-    assert native.random_read_limit(body, count, seed) == reference.random_read_limit(body, count, seed)
+    limit = reference.random_read_limit(body, count, seed)
+    assert native.random_read_limit(body, count, seed) == limit
+    assert native.random_read_limit(body, count, seed, prefetched=False) == limit
 
 
 @settings(max_examples=60)

@@ -148,10 +148,10 @@ pub fn insert(body: &mut [u8], regions: i64, halves: i64, first: i64, count: i64
 }
 
 /// Returns the sum of the first words of `count` pseudo-random lines of `body`: the limit of independent reads.
-pub fn random_read_limit(body: &[u8], count: i64, seed: u64) -> Checked<u64> {
+pub fn random_read_limit(body: &[u8], count: i64, seed: u64, prefetched: bool) -> Checked<u64> {
     let count = at_least(0, "count", count)?;
     if body.is_empty() || !body.len().is_multiple_of(64) {
         return Err(Bad(format!("the body has {} bytes, must be a positive multiple of 64", body.len())));
     }
-    Ok(lines::sum_of_random_lines(body, count as u64, seed))
+    Ok(lines::sum_of_random_lines(body, count as u64, seed, prefetched))
 }

@@ -308,8 +308,9 @@ mod _native {
     }
 
     #[pyfunction]
-    fn random_read_limit(py: Python<'_>, body: View, count: i64, seed: u64) -> PyResult<u64> {
-        Ok(py.detach(|| filter::random_read_limit(body.bytes(), count, seed))?)
+    #[pyo3(signature = (body, count, seed, *, prefetched=true))]
+    fn random_read_limit(py: Python<'_>, body: View, count: i64, seed: u64, prefetched: bool) -> PyResult<u64> {
+        Ok(py.detach(|| filter::random_read_limit(body.bytes(), count, seed, prefetched))?)
     }
 
     #[pyfunction]

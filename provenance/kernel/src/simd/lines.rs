@@ -123,25 +123,32 @@ fn set_portable(half: &mut [u8], lines: &[u64], mixed: &[u64]) {
 }
 
 /// Returns the sum of the first words of `count` pseudo-random lines; `body` is a positive multiple of 64 bytes.
-pub fn sum_of_random_lines(body: &[u8], count: u64, seed: u64) -> u64 {
+/// With `prefetched`, `AHEAD` lines are under way all the time; else the processor looks ahead by itself.
+pub fn sum_of_random_lines(body: &[u8], count: u64, seed: u64, prefetched: bool) -> u64 {
     let all = body.len() as u64 / 64;
     let mut state = seed;
-    let mut lines = [0; BLOCK + AHEAD];
+    let mut next = || {
+        state = state.wrapping_add(HALF_CONSTANTS[0]);
+        let product = u128::from(state) * u128::from(state ^ HALF_CONSTANTS[1]);
+        multiply_high(product as u64 ^ (product >> 64) as u64, all) << 6
+    };
+    if !prefetched {
+        return (0..count).fold(0, |sum, _| sum.wrapping_add(word(body, next() as usize)));
+    }
+    let mut asked = || {
+        let line = next();
+        prefetch(body, line);
+        line
+    };
+    let mut ring = [0; AHEAD];
+    let first = count.min(AHEAD as u64) as usize;
+    ring[..first].fill_with(&mut asked);
     let mut sum = 0u64;
-    let mut left = count;
-    while left > 0 {
-        let here = left.min(BLOCK as u64) as usize;
-        for line in &mut lines[..here] {
-            state = state.wrapping_add(HALF_CONSTANTS[0]);
-            let product = u128::from(state) * u128::from(state ^ HALF_CONSTANTS[1]);
-            *line = multiply_high(product as u64 ^ (product >> 64) as u64, all) << 6;
-        }
-        lines[..AHEAD.min(here)].iter().for_each(|&line| prefetch(body, line));
-        for at in 0..here {
-            prefetch(body, lines[at + AHEAD]);
-            sum = sum.wrapping_add(word(body, lines[at] as usize));
-        }
-        left -= here as u64;
+    for at in 0..count as usize {
+        let line = &mut ring[at % AHEAD];
+        sum = sum.wrapping_add(word(body, *line as usize));
+        // The last ones asked for are not read.
+        *line = asked();
     }
     sum
 }
