@@ -213,7 +213,7 @@ class Lexer:
         ``inside`` >= 0: the text begins inside of that block. A text of 4 GiB or more raises ValueError.
         """
     def symbols(self, text: Buffer, inside: int = -1) -> bytes:
-        """Return one record a symbol: class u64, value u64, start u32, end u32; see `provenance.lexing.fingerprints`."""
+        """Return one record a symbol: class u64, value u64, start u32, end u32 (`provenance.lexing.fingerprints`)."""
     def fingerprint_text(self, text: Buffer, length: int, part: int) -> bytes:
         """Return the distinct fingerprints as words of eight base-32 digits, ascending, joined by blanks."""
 

@@ -104,9 +104,9 @@ def _partners(query: Symbols, document: Symbols, pairs: Pairs) -> dict[int, int]
             counts[key] = (count + 1, first)
     forth: dict[int, tuple[tuple[int, int], int]] = {}
     back: dict[int, tuple[tuple[int, int], int]] = {}
-    for (one, other), count in counts.items():
-        forth[one] = max(forth.get(one, ((0, 0), 0)), (count, other))
-        back[other] = max(back.get(other, ((0, 0), 0)), (count, one))
+    for (one, other), support in counts.items():
+        forth[one] = max(forth.get(one, ((0, 0), 0)), (support, other))
+        back[other] = max(back.get(other, ((0, 0), 0)), (support, one))
     return {one: other for one, (_, other) in forth.items() if back[other][1] == one}
 
 

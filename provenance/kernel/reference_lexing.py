@@ -126,6 +126,7 @@ class Lexer:
         operators: Sequence[bytes],
         core: Sequence[bytes],
     ) -> None:
+        """Take the tables of `provenance.lexing.languages.Family`."""
         self._lines = tuple(lines)
         self._blocks = tuple(_Block.of(*block) for block in blocks)
         self._prefixes = frozenset(prefixes)
@@ -332,8 +333,8 @@ def fingerprints(symbols: Buffer, length: int, part: int) -> tuple[bytes, bytes]
         for place in np.flatnonzero(abstract == IDENTIFIERS):
             classes[row, place] = FIRST_NAME + order.setdefault(int(named[place]), len(order))
     state = np.full(len(firsts), _START, dtype=np.uint64)
-    for place in range(length):
-        state = _step(state, classes[:, place])
+    for column in range(length):
+        state = _step(state, classes[:, column])
     return to_bytes(state), to_bytes(firsts)
 
 

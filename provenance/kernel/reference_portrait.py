@@ -91,7 +91,8 @@ class _Link:
             here = part == number
             before = self.ends[number - 1] if number else np.uint64(0)
             values[here] = self.parts[number][(byte[here] - before).astype(np.int64)]
-        held: np.ndarray[tuple[int], np.dtype[np.bool_]] = (values >> (positions & np.uint64(7)).astype(np.uint8)) & 1 == 1
+        bits = (positions & np.uint64(7)).astype(np.uint8)
+        held: np.ndarray[tuple[int], np.dtype[np.bool_]] = (values >> bits) & 1 == 1
         return held
 
 

@@ -1,15 +1,16 @@
 """Two texts side by side: which symbols correspond, where that is in both sources, what was renamed.
 
-**Region.** Seeds are runs of five symbols. The stretch of the document, up to one and a half times as long as the query,
-that shares most seeds with it (a seed counts by its rarity in the document) is aligned; two such stretches by the
-symbols' classes and one by the symbols themselves are tried, and the best kept.
+**Region.** Seeds are runs of five symbols. The stretch of the document, up to one and a half times as long as the
+query, that shares most seeds with it (a seed counts by its rarity in the document) is aligned; two such stretches by
+the symbols' classes and one by the symbols themselves are tried, and the best kept.
 
-**Path.** Smith-Waterman with affine gaps. A pair of symbols of one class scores 2 for keywords and operators, 4 for equal
-identifiers, strings and numbers, 1 for different ones; other pairs -3; a gap -3 and -1 for each further symbol.
+**Path.** Smith-Waterman with affine gaps. A pair of symbols of one class scores 2 for keywords and operators, 4 for
+equal identifiers, strings and numbers, 1 for different ones; other pairs -3; a gap -3 and -1 for each further symbol.
 A second pass knows which name of the document each name of the query met most often, and then scores a pair
 of usual partners 2 (4 if equal) and any other pair of names -1 (1 if equal).
 
-Time is bounded by the query's length (at most `kernel` 1024 symbols) times the stretch's, plus one look at the document.
+Time is bounded by the query's length (at most `kernel` 1024 symbols) times the stretch's, plus one look at the
+document.
 """
 
 from __future__ import annotations

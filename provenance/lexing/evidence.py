@@ -26,6 +26,8 @@ from typing import Literal
 from provenance.lexing.alignment import IDENTIFIERS, NUMBERS, STRINGS, Alignment
 
 MOST_BITS = 15.0
+LONGEST_TOKEN = 30
+"""What a longer token counts among verbatim characters: one long string is no run of code."""
 _REPEATED = 0.15
 _KEYWORD, _LITERAL, _OPERATOR, _NAME = 3.0, 1.5, 1.2, 1.0
 _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
@@ -100,8 +102,26 @@ class Evidence:
 
 
 WEIGHTS: dict[Regime, dict[str, float]] = {
-    "kept": {"bias": -19.3, "names": 0.53, "verbatim": 0.54, "grams": 0.32, "conflicts": -1.44, "gaps": -0.75, "coverage": 6.72, "density": 4.44},
-    "renamed": {"bias": -27.9, "structure": 1.32, "literals": 1.17, "grams": 0.53, "conflicts": -1.18, "gaps": -0.11, "coverage": 9.0, "density": 8.55},
+    "kept": {
+        "bias": -19.3,
+        "names": 0.53,
+        "verbatim": 0.54,
+        "grams": 0.32,
+        "conflicts": -1.44,
+        "gaps": -0.75,
+        "coverage": 6.72,
+        "density": 4.44,
+    },
+    "renamed": {
+        "bias": -27.9,
+        "structure": 1.32,
+        "literals": 1.17,
+        "grams": 0.53,
+        "conflicts": -1.18,
+        "gaps": -0.11,
+        "coverage": 9.0,
+        "density": 8.55,
+    },
 }  # fmt: skip
 """Coefficients by regime, set by benchmarks/quality/tune.py; the threshold is in ``bias``."""
 
@@ -152,7 +172,7 @@ def weigh(alignment: Alignment, bits_of_token: Callable[[bytes], float], grams: 
         before = (i, j)
         run, run_characters = (run, run_characters) if follows and equal else (0, 0)
         if equal:
-            run, run_characters = run + 1, run_characters + one.end - one.start
+            run, run_characters = run + 1, run_characters + min(one.end - one.start, LONGEST_TOKEN)
         verbatim, verbatim_characters = max(verbatim, run), max(verbatim_characters, run_characters)
     pairs = len(alignment.pairs)
     return Evidence(

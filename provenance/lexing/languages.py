@@ -124,8 +124,8 @@ FAMILIES: dict[str, Family] = {
         Family(
             "python",
             _words(
-                "False None True and as assert async await break class continue def del elif else except finally for from"
-                " global if import in is lambda nonlocal not or pass raise return try while with yield match case"
+                "False None True and as assert async await break class continue def del elif else except finally for"
+                " from global if import in is lambda nonlocal not or pass raise return try while with yield match case"
             ),
             (_HASH,),
             (_TRIPLE, _TRIPLE_SINGLE, _DOUBLE, _SINGLE),
@@ -148,10 +148,10 @@ FAMILIES: dict[str, Family] = {
         Family(
             "java",
             _words(
-                "abstract assert boolean break byte case catch char class const continue default do double else enum extends"
-                " false final finally float for goto if implements import instanceof int interface long native new null"
-                " package private protected public record return short static strictfp super switch synchronized this throw"
-                " throws transient true try var void volatile while yield"
+                "abstract assert boolean break byte case catch char class const continue default do double else enum"
+                " extends false final finally float for goto if implements import instanceof int interface long native"
+                " new null package private protected public record return short static strictfp super switch"
+                " synchronized this throw throws transient true try var void volatile while yield"
             ),
             (_C_LINE,),
             (_C_BLOCK, _TRIPLE, _DOUBLE, _SINGLE),
@@ -159,8 +159,8 @@ FAMILIES: dict[str, Family] = {
         Family(
             "go",
             _words(
-                "break case chan const continue default defer else fallthrough false for func go goto if import interface"
-                " iota map nil package range return select struct switch true type var"
+                "break case chan const continue default defer else fallthrough false for func go goto if import"
+                " interface iota map nil package range return select struct switch true type var"
             ),
             (_C_LINE,),
             (_C_BLOCK, _DOUBLE, _SINGLE, Block("`", "`", lines=True)),
@@ -171,9 +171,9 @@ FAMILIES: dict[str, Family] = {
             _words(
                 _C_WORDS
                 + " alignas alignof and asm catch class co_await co_return co_yield concept consteval constexpr"
-                " constinit const_cast decltype delete dynamic_cast explicit export friend mutable namespace new noexcept not"
-                " nullptr operator or override private protected public reinterpret_cast requires static_assert static_cast"
-                " template this thread_local throw try typeid typename using virtual wchar_t"
+                " constinit const_cast decltype delete dynamic_cast explicit export friend mutable namespace new"
+                " noexcept not nullptr operator or override private protected public reinterpret_cast requires"
+                " static_assert static_cast template this thread_local throw try typeid typename using virtual wchar_t"
             ),
             (_C_LINE,),
             (_C_BLOCK, Block('R"', '"', lines=True, fence="("), _DOUBLE, _SINGLE),
@@ -183,9 +183,9 @@ FAMILIES: dict[str, Family] = {
         Family(
             "rust",
             _words(
-                "as async await become box break const continue crate do dyn else enum extern false fn for if impl in let"
-                " loop macro match mod move mut pub ref return self Self static struct super trait true type union unsafe"
-                " unsized use virtual where while yield"
+                "as async await become box break const continue crate do dyn else enum extern false fn for if impl in"
+                " let loop macro match mod move mut pub ref return self Self static struct super trait true type union"
+                " unsafe unsized use virtual where while yield"
             ),
             (_C_LINE,),
             (
@@ -200,12 +200,12 @@ FAMILIES: dict[str, Family] = {
         Family(
             "csharp",
             _words(
-                "abstract as async await base bool break byte case catch char checked class const continue decimal default"
-                " delegate do double else enum event explicit extern false finally fixed float for foreach goto if implicit"
-                " in int interface internal is lock long namespace new null object operator out override params private"
-                " protected public readonly record ref return sbyte sealed short sizeof stackalloc static string struct"
-                " switch this throw true try typeof uint ulong unchecked unsafe ushort using var virtual void volatile when"
-                " where while yield"
+                "abstract as async await base bool break byte case catch char checked class const continue decimal"
+                " default delegate do double else enum event explicit extern false finally fixed float for foreach goto"
+                " if implicit in int interface internal is lock long namespace new null object operator out override"
+                " params private protected public readonly record ref return sbyte sealed short sizeof stackalloc"
+                " static string struct switch this throw true try typeof uint ulong unchecked unsafe ushort using var"
+                " virtual void volatile when where while yield"
             ),
             (_C_LINE,),
             (
@@ -231,11 +231,11 @@ FAMILIES: dict[str, Family] = {
         Family(
             "php",
             _words(
-                "abstract and array as break callable case catch class clone const continue declare default do echo else"
-                " elseif empty enum extends false final finally fn for foreach function global goto if implements include"
-                " include_once instanceof insteadof interface isset list match namespace new null or print private protected"
-                " public readonly require require_once return static switch throw trait true try unset use var while xor"
-                " yield"
+                "abstract and array as break callable case catch class clone const continue declare default do echo"
+                " else elseif empty enum extends false final finally fn for foreach function global goto if implements"
+                " include include_once instanceof insteadof interface isset list match namespace new null or print"
+                " private protected public readonly require require_once return static switch throw trait true try"
+                " unset use var while xor yield"
             ),
             (_C_LINE, LineComment("#", blank_before=True, blank_after=True)),
             (_C_BLOCK, _DOUBLE, _SINGLE),
@@ -243,8 +243,8 @@ FAMILIES: dict[str, Family] = {
         Family(
             "shell",
             _words(
-                "break case continue do done elif else esac exit export fi for function if in local readonly return select"
-                " set shift source then trap unset until while"
+                "break case continue do done elif else esac exit export fi for function if in local readonly return"
+                " select set shift source then trap unset until while"
             ),
             (LineComment("#", blank_before=True),),
             (_DOUBLE, Block("'", "'")),
@@ -253,9 +253,10 @@ FAMILIES: dict[str, Family] = {
             "sql",
             _words(
                 "add all alter and as asc begin between by case check commit create cross database default delete desc"
-                " distinct drop else end exists foreign from full function grant group having if in index inner insert into"
-                " is join key left like limit not null offset on or order outer primary procedure references returning right"
-                " rollback select set table then trigger union unique update using values view when where with"
+                " distinct drop else end exists foreign from full function grant group having if in index inner insert"
+                " into is join key left like limit not null offset on or order outer primary procedure references"
+                " returning right rollback select set table then trigger union unique update using values view when"
+                " where with"
             ),
             (LineComment("--"),),
             (_C_BLOCK, Block("'", "'", doubled=True), Block('"', '"', doubled=True)),
@@ -352,7 +353,8 @@ _SIGNS: dict[str, tuple[tuple[str, float], ...]] = {
     ),
     "java": (
         (
-            r"\b(?:public|private|protected)[ \t]+(?:static[ \t]+|final[ \t]+|abstract[ \t]+)*[\w<>\[\], ?]+[ \t]+\w+[ \t]*[(;={]",
+            r"\b(?:public|private|protected)[ \t]+(?:static[ \t]+|final[ \t]+"
+            r"|abstract[ \t]+)*[\w<>\[\], ?]+[ \t]+\w+[ \t]*[(;={]",
             2.5,
         ),
         (r"^[ \t]*@(?:Override|Nullable|Deprecated|Test|SuppressWarnings)\b", 5),
@@ -400,7 +402,8 @@ _SIGNS: dict[str, tuple[tuple[str, float], ...]] = {
         (r"\b(?:namespace|readonly|internal|sealed|override|async Task|string|foreach[ \t]*\()", 1.5),
         (r"\{[ \t]*get;", 4),
         (
-            r"\bpublic[ \t]+(?:static[ \t]+|override[ \t]+|virtual[ \t]+|async[ \t]+)*[\w<>\[\]?]+[ \t]+[A-Z]\w*[ \t]*[({]",
+            r"\bpublic[ \t]+(?:static[ \t]+|override[ \t]+|virtual[ \t]+"
+            r"|async[ \t]+)*[\w<>\[\]?]+[ \t]+[A-Z]\w*[ \t]*[({]",
             2,
         ),
         (r'\$"', 2),
@@ -426,7 +429,8 @@ _SIGNS: dict[str, tuple[tuple[str, float], ...]] = {
     ),
     "sql": (
         (
-            r"(?i)^[ \t]*(?:select[ \t]+[\w*,. \t]+from|insert[ \t]+into|(?:create|alter|drop)[ \t]+table|delete[ \t]+from)\b",
+            r"(?i)^[ \t]*(?:select[ \t]+[\w*,. \t]+from|insert[ \t]+into|(?:create|alter|drop)[ \t]+table"
+            r"|delete[ \t]+from)\b",
             4,
         ),
         _BRACES,

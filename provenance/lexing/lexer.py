@@ -75,7 +75,7 @@ def lex(text: bytes, family: Family, inside: int = -1) -> list[Token]:
 
 
 def opening(text: bytes, family: Family) -> int:
-    """Return the block of the family that a snippet begins inside of, as its position in ``family.blocks``; -1 for none.
+    """Return the block that a snippet begins inside of, as its position in ``family.blocks``; -1 for none.
 
     It begins inside of a comment when the comment's closer comes before any opener, and inside of a string of
     several lines with equal markers (``\"\"\"``) when the markers are odd in number and the first stands like a
