@@ -38,10 +38,11 @@ def packages() -> list[Package]:
     return [Package(*row) for row in json.loads(PACKAGES.read_text("utf-8"))["packages"]]
 
 
-def fetch(folder: Path) -> None:
+def fetch(folder: Path, registries: Iterable[str] = ("pypi", "npm", "crates", "maven", "go")) -> None:
     """Bring every archive into ``folder/<registry>/``; raises RuntimeError for one whose hash differs or is missing."""
     clients = {"pypi": _pip, "npm": _npm, "crates": _cargo, "maven": _maven, "go": _go}
-    for registry, client in clients.items():
+    for registry in registries:
+        client = clients[registry]
         into = folder / registry
         into.mkdir(parents=True, exist_ok=True)
         missing = [
