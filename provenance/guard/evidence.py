@@ -52,19 +52,15 @@ class Evidence:
 class Examiner:
     """Looks spans up in one index. Usable from many threads."""
 
-    def __init__(self, index: Index, policy: Policy, workers: int) -> None:
-        """Examine with at most ``workers`` threads."""
+    def __init__(self, index: Index, policy: Policy, pool: ThreadPoolExecutor) -> None:
+        """Examine with the threads of ``pool``, which stays the caller's to shut down."""
         self._index = index
         self._policy = policy
         self._commonness = Commonness.of(index, policy.min_chars)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="guard")
+        self._pool = pool
         self._texts = bool(index.segments)
         named = bool(policy.allow) or any(rule.repositories for rule in policy.rules)
         self._looked_at = _ALL if named else max(policy.sources, 1)
-
-    def close(self) -> None:
-        """Take no more work; what is under way ends by itself."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def examine(self, excerpt: Excerpt, facts: Facts, *, sources: bool) -> Evidence:
         """Return what is known of a span; with ``sources``, who has it.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
@@ -37,13 +38,15 @@ class Guard:
         *,
         audit: Audit | None = None,
         tally: Tally | None = None,
-        workers: int | None = None,
+        pool: ThreadPoolExecutor | None = None,
     ) -> None:
-        """Guard with ``index``, which stays the caller's to close; ``workers`` spans are looked up at a time."""
+        """Guard with ``index``, and look spans up with ``pool``; both, where given, stay the caller's to close."""
         self.index = index
         self.policy = policy
         self.tally = tally or Tally()
-        self.examiner = Examiner(index, policy, workers or max(2, os.cpu_count() or 1))
+        self._pool = pool or lookups()
+        self._owns_pool = pool is None
+        self.examiner = Examiner(index, policy, self._pool)
         self._audit = audit
 
     def __enter__(self) -> Guard:
@@ -58,7 +61,8 @@ class Guard:
 
     def close(self) -> None:
         """Let go of the threads."""
-        self.examiner.close()
+        if self._owns_pool:
+            self._pool.shutdown(cancel_futures=True)
 
     def session(self, prompt: str = "", *, answer: str | None = None) -> Session:
         """Return the guard of one answer to ``prompt``; ``answer`` is its id in the audit."""
@@ -69,6 +73,11 @@ class Guard:
         self.tally.decided(decision)
         if self._audit is not None:
             self._audit(decision.record(answer=session.id, policy=self.policy.name, digest=self.index.digest))
+
+
+def lookups(workers: int | None = None) -> ThreadPoolExecutor:
+    """Return threads that look spans up; they are started when there is something to look up."""
+    return ThreadPoolExecutor(workers or max(2, os.cpu_count() or 1), thread_name_prefix="guard")
 
 
 @dataclass(frozen=True, slots=True)

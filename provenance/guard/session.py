@@ -35,6 +35,9 @@ _LEAST_STEP, _LARGEST_STEP = 32, 512
 _AROUND = 256
 """Code points before and behind a span that are looked up with it: a copy begins before its first window."""
 
+_SHORT = 48
+"""Code points that cannot open a span and make it long enough to be looked up."""
+
 Ending = Literal["", "complete", "ended", "failed"]
 
 
@@ -76,6 +79,7 @@ class Session:
         self._recent_at = Position()
         self._reviews: dict[int, _Review] = {}
         self._struck = -1
+        self._open = False
         self._copied = 0
         self._failure: str | None = None
         try:
@@ -99,6 +103,10 @@ class Session:
     def failure(self) -> str | None:
         """Return the kind of the failure that kept the guard from judging, if one did."""
         return self._failure
+
+    def quiet(self, piece: str) -> bool:
+        """Tell whether feeding a piece is a matter of microseconds: it is short, and no span is open."""
+        return not self._open and len(piece) < _SHORT
 
     def feed(self, piece: str) -> Release:
         """Return what the next piece of the answer lets out."""
@@ -152,6 +160,7 @@ class Session:
     def _judge(self, scan: Scan, made: list[Decision], limit: int, *, over: bool) -> None:
         """Judge what the scanner brought, and let out what may go."""
         least = self._policy.min_chars
+        self._open = bool(scan.growing)
         for span in scan.finished:
             review = self._review_of(span)
             self._reviews.pop(span.start, None)
