@@ -24,17 +24,18 @@ class Snippet:
 
 
 _WORDS = (
-    "alpha amount anchor array batch beacon bucket buffer candidate carrier channel chunk cluster column context counter"
-    " cursor delta depth detail digest driver edge element entry event factor field filter fragment frame gap gate graph"
-    " group handle header hint holder horizon index input item joint journal kernel label layer leaf ledger level limit"
-    " link marker mask matrix member metric middle model module node number object offset option origin outcome output"
-    " packet panel parent part path pivot place plan point pool port prefix probe queue range ratio record region result"
-    " river root route row sample scale scope segment sequence shape signal slot source space stack stage state step"
-    " stream symbol table target thread token total trace track tree unit update value vector vertex view volume weight"
-    " width window worker zone"
+    "alpha amount anchor array batch beacon bucket buffer candidate carrier channel chunk cluster column context"
+    " counter cursor delta depth detail digest driver edge element entry event factor field filter fragment frame gap"
+    " gate graph group handle header hint holder horizon index input item joint journal kernel label layer leaf ledger"
+    " level limit link marker mask matrix member metric middle model module node number object offset option origin"
+    " outcome output packet panel parent part path pivot place plan point pool port prefix probe queue range ratio"
+    " record region result river root route row sample scale scope segment sequence shape signal slot source space"
+    " stack stage state step stream symbol table target thread token total trace track tree unit update value vector"
+    " vertex view volume weight width window worker zone"
 ).split()
 _REMARKS = (
-    "see the notes for the reason", "checked by hand", "this keeps the order stable", "nothing else to do here", "the usual case",
+    "see the notes for the reason", "checked by hand", "this keeps the order stable",
+    "nothing else to do here", "the usual case",
     "adapted for the new layout", "callers rely on this", "cheap enough", "works for all inputs so far", "first step",
 )  # fmt: skip
 _HASH_COMMENTS = {"python"}
