@@ -1,6 +1,8 @@
 # make demo   install, index real code, check, trace and search a snippet of it
 # make test   set up and run everything that CI runs
 # make lint   ruff and mypy
+# make bench  measure speed, in minutes; BENCH_CORPUS names a folder to index in place of Python's library
+# make bench-full  the same at full size, within an hour: renders docs/speed.md
 # make clean  remove what the other targets made
 
 PYTHON ?= python3
@@ -9,7 +11,7 @@ BIN := $(VENV)/bin
 DEMO := .demo
 AXE := .test-cache/axe/node_modules/axe-core/axe.min.js
 
-.PHONY: demo test lint pytest kernel-test system clean
+.PHONY: demo test lint pytest kernel-test system bench bench-full clean
 
 # `make` runs each recipe line by itself; the stamp makes installation happen once per change of its inputs.
 $(VENV)/.installed: pyproject.toml $(wildcard provenance/kernel/Cargo.*) $(wildcard provenance/kernel/src/*.rs)
@@ -43,6 +45,16 @@ $(AXE): | system
 
 pytest: $(VENV)/.installed-test system $(AXE)
 	$(BIN)/python -m pytest
+
+$(VENV)/.installed-bench: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	touch $@
+
+bench: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks.speed $(if $(BENCH_CORPUS),--corpus $(BENCH_CORPUS))
+
+bench-full: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks.speed --full $(if $(BENCH_CORPUS),--corpus $(BENCH_CORPUS))
 
 clean:
 	rm -rf $(VENV) $(DEMO) provenance/kernel/target

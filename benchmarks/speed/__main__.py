@@ -1,0 +1,104 @@
+"""Runs the speed benchmarks; writes benchmarks/results/speed.json, docs/speed.md and docs/speed.svg.
+
+    python -m benchmarks.speed [PART ...] [--full] [--corpus FOLDER] [--index FOLDER] [--scratch FOLDER]
+
+Parts: startup, normalising, building, queries, membership; all of them if none is named. ``--full`` takes the sizes and
+rounds that the published figures have. ``--index`` is asked by queries in place of the index that building made.
+A part that is run alone replaces its own figures in the results file and leaves the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sysconfig
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.speed import building, membership, normalising, queries, startup
+from benchmarks.speed.measuring import Figures
+from benchmarks.speed.rendering import plot, table
+from provenance import kernel
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("startup", "normalising", "building", "queries", "membership")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed")
+    parser.add_argument("parts", nargs="*", choices=(*PARTS, []), metavar="PART")
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--corpus", default=sysconfig.get_path("stdlib"))
+    parser.add_argument("--index", type=Path)
+    parser.add_argument("--scratch", type=Path)
+    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
+    parser.add_argument("--docs", type=Path, default=ROOT / "docs")
+    given = parser.parse_args()
+    parts = given.parts or PARTS
+    name = "speed.json" if given.full else "speed-quick.json"
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=given.scratch or os.environ.get("TMPDIR")) as folder:
+        scratch, index = Path(folder), given.index
+        for part in PARTS:
+            if part not in parts:
+                continue
+            figures = Figures()
+            if part == "startup":
+                startup.run(figures, scratch, given.full)
+            elif part == "normalising":
+                normalising.run(figures, scratch, given.full)
+            elif part == "building":
+                built = building.run(figures, scratch, given.full, given.corpus)
+                index = index or built
+            elif part == "queries":
+                if index is None:
+                    index = scratch / "queries.index"
+                    building.one_build(given.corpus, index)
+                queries.run(figures, index, given.full)
+            else:
+                membership.run(figures, scratch, given.full)
+            keep(given.results / name, part, figures)
+    results = json.loads((given.results / name).read_text())
+    if given.full:
+        given.docs.mkdir(exist_ok=True)
+        (given.docs / "speed.md").write_text(table(results))
+        (given.docs / "speed.svg").write_text(plot(results))
+
+
+def keep(path: Path, part: str, figures: Figures) -> None:
+    """Put the figures of one part into the results file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"parts": {}}
+    results["parts"][part] = {**machine(), "figures": [figure.as_dict() for figure in figures.all]}
+    path.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures depend on."""
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    processor = platform.processor()
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        processor = next(
+            (line.split(":")[1].strip() for line in information.read_text().splitlines() if "model name" in line),
+            processor,
+        )
+    return {
+        "commit": commit.stdout.strip(),
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "memory": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "kernel": kernel.name,
+        "load": os.getloadavg()[0],
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+if __name__ == "__main__":
+    main()
