@@ -58,6 +58,7 @@ class Offsets:
         self._code_points: array[int] | None = None
         self._utf16: array[int] | None = None
         self._lines: array[int] | None = None
+        self._feeds_alone = False
 
     def code_point(self, offset: int) -> int:
         """Return how many code points begin before ``offset``."""
@@ -78,6 +79,7 @@ class Offsets:
     def line(self, offset: int) -> int:
         """Return the 1-based number of the line in which the byte at ``offset`` stands."""
         if self._lines is None:
+            self._feeds_alone = b"\r" not in self._utf8
             self._lines = self._totals(self._line_ends_between)
         return 1 + self._lines[offset // _STEP] + self._line_ends_between(offset // _STEP * _STEP, offset)
 
@@ -124,6 +126,8 @@ class Offsets:
         return 2 * len(part) - len(part.translate(None, _LEADS_OF_FOUR))
 
     def _line_ends_between(self, start: int, end: int) -> int:
+        if self._feeds_alone:
+            return self._utf8.count(b"\n", start, end)
         part = self._utf8[start:end]
         ends = part.count(b"\n") + part.count(b"\r") - part.count(b"\r\n")
         # A CR at the end of the part ends no line if an LF follows, which is counted where it stands.

@@ -178,6 +178,7 @@ class _Describer:
         self._commonness = commonness
         self._common_repositories = catalogue.index.parameters.common_repositories
         self._limit = limit
+        self._text = lru_cache(maxsize=_KEPT_TEXTS)(catalogue.index.text)
         self._stored = lru_cache(maxsize=_KEPT_TEXTS)(self._read)
 
     def __call__(self, start: int, end: int, holders: Holders) -> TracedSpan:
@@ -187,7 +188,7 @@ class _Describer:
         places: dict[bytes, tuple[bool, Source, ContentRef, int]] = {}
         for ref, place in holders.places:
             # Where the very bytes stand, they are shown there, even if other white space comes earlier.
-            at = self._catalogue.index.text(ref).find(written)
+            at = self._text(ref).find(written)
             for document, source in self._catalogue.documents(ref):
                 places.setdefault(document, (at >= 0, source, ref, at if at >= 0 else place))
         ordered = sorted(places.items(), key=_order)
@@ -221,7 +222,7 @@ class _Describer:
         )
 
     def _read(self, ref: ContentRef) -> NormalisedText:
-        return NormalisedText(self._catalogue.index.text(ref))
+        return NormalisedText(self._text(ref))
 
 
 def _order(entry: tuple[bytes, tuple[bool, Source, ContentRef, int]]) -> tuple[Any, ...]:
