@@ -9,7 +9,7 @@ from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from cli.state import Format
-from cli.terminal import plural, size, styled, wants_colour
+from cli.terminal import one_line, plural, size, styled, wants_colour
 from indexer.report import BuildReport, Progress
 from provenance.index import Index
 from provenance.reports import contract
@@ -108,19 +108,19 @@ def _print(report: BuildReport) -> None:
         print(f"  skipped    {plural(sum(tally.skipped.values()), 'file')}")
         for reason, count in sorted(tally.skipped.items(), key=lambda item: (-item[1], item[0])):
             example = next(iter(tally.examples.get(reason, ())), "")
-            print(f"    {count:>8,}  {reason}" + (f"  (such as {example})" if example else ""))
+            print(f"    {count:>8,}  {reason}" + (f"  (such as {one_line(example)})" if example else ""))
     for reason, count in sorted(tally.remarks.items()):
-        print(f"  remark     {count:,} {reason}")
+        print(f"  remark     {count:,} {one_line(reason)}")
     if report.sizes and tally.text_bytes:
         parts = ", ".join(f"{name} {size(value)}" for name, value in report.sizes.items() if value)
         print(f"  size       {size(sum(report.sizes.values()))} ({parts})")
     for notice in report.notices:
-        print(f"  note       {notice}")
+        print(f"  note       {one_line(notice)}")
 
 
 def _table(title: str, counts: dict[str, list[int]], most: int = 6) -> None:
     if not counts:
         return
     ordered = sorted(counts.items(), key=lambda item: (-item[1][0], item[0]))
-    shown = ", ".join(f"{name} {documents:,}" for name, (documents, _) in ordered[:most])
+    shown = ", ".join(f"{one_line(name)} {documents:,}" for name, (documents, _) in ordered[:most])
     print(f"  {title:<10} {shown}" + (f", and {len(ordered) - most} more" if len(ordered) > most else ""))

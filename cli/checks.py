@@ -8,7 +8,7 @@ from cli.inputs import Inputs, Text
 from cli.judging import judge
 from cli.notices import notice_slow_kernel
 from cli.state import FailOn, Format, index_folder
-from cli.terminal import lines, plural, printable, styled
+from cli.terminal import lines, one_line, plural, styled
 from provenance.checking import CheckResult, check
 from provenance.index import Index
 from provenance.reports import contract
@@ -115,7 +115,7 @@ def _show(text: Text, result: CheckResult) -> None:
     """Print one answer for people."""
     styles = {"possible_match": ("bold", "yellow"), "no_match": ("bold", "green")}.get(result.verdict, ("bold",))
     verdict = styled(result.verdict.replace("_", " "), *styles)
-    print(f"{styled(printable(text.path), 'bold')}: {verdict}: {sentence(result.verdict, floor=result.floor)}")
+    print(f"{styled(one_line(text.path), 'bold')}: {verdict}: {sentence(result.verdict, floor=result.floor)}")
     for span in result.spans:
         size = plural(span.end - span.start, "character")
         print(f"  {lines(span.start_line, span.end_line)}: {size}{', common' if span.common else ''}")

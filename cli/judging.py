@@ -47,7 +47,9 @@ def judge(
         print(contract.render_line(contract.head(index)))
     for text in inputs:
         if isinstance(text, Failure):
-            print(f"provenance: {text.error}", file=sys.stderr)
+            from cli.terminal import one_line
+
+            print(f"provenance: {one_line(str(text.error))}", file=sys.stderr)
             errors.append(contract.failure(text.path, text.error.kind, str(text.error)))
             if format is Format.jsonl:
                 print(contract.render_line(errors[-1]))

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cli.state import State
+    from cli.state import Format, State
 
 EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
@@ -23,6 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from cli.shadowing import complaint
 
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if sys.stderr is None:
+        # It was closed by whoever started us; `print` would take stdout instead.
+        sys.stderr = open(os.devnull, "w")
     shadowed = complaint()
     if shadowed is not None:
         print(f"provenance: {shadowed.message}", file=sys.stderr)
@@ -31,13 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from cli.state import STATE
 
     STATE.reset()
+    if sys.stdout is None:
+        return _failed("storage", "standard output is closed; let it go to a file or to /dev/null", STATE)
     try:
-        code = _run(words, STATE)
-        sys.stdout.flush()
-        return code
+        return _run(words, STATE)
     except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # Whoever read our output has seen enough.
+        _drop_output()
         return 0
     except KeyboardInterrupt:
         print("provenance: interrupted", file=sys.stderr)
@@ -46,13 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str], state: State) -> int:
     try:
-        return _dispatch(words, state)
+        code = _dispatch(words, state)
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:
         raise
     except Exception as error:
         if state.debug:
             raise
-        return _explained(error, state)
+        return _explained(error, words, state)
 
 
 def _dispatch(words: list[str], state: State) -> int:
@@ -90,7 +96,7 @@ def _dispatch(words: list[str], state: State) -> int:
         raise KeyboardInterrupt from None
 
 
-def _explained(error: Exception, state: State) -> int:
+def _explained(error: Exception, words: list[str], state: State) -> int:
     """Say in one line what went wrong, and return the exit code."""
     from provenance.errors import ProvenanceError
 
@@ -98,7 +104,7 @@ def _explained(error: Exception, state: State) -> int:
         return _failed(error.kind, str(error), state)
     # What typer raises for a wrong command line has had several homes; its name has stayed.
     if any(base.__name__ == "ClickException" for base in type(error).__mro__):
-        return _usage(error, state)
+        return _usage(error, words, state)
     if isinstance(error, OSError):
         named = f"{error.filename}: " if error.filename else ""
         return _failed("storage", f"{named}{error.strerror or error}", state)
@@ -107,21 +113,48 @@ def _explained(error: Exception, state: State) -> int:
     return _failed("internal", f"unexpected {type(error).__name__}; --debug shows where", state)
 
 
-def _usage(error: BaseException, state: State) -> int:
+def _usage(error: BaseException, words: list[str], state: State) -> int:
     # typer prints the help itself where a command needs arguments and has none; the error then has no words.
     message = " ".join(str(getattr(error, "format_message", lambda: error)()).split())
     if not message:
         return EXIT_FAILED
+    if not state.machine_readable:
+        state.format = _asked_format(words)
     context = getattr(error, "ctx", None)
     where = context.command_path if context is not None else "provenance"
     return _failed("usage", f"{message} (`{where} --help` explains)", state)
 
 
-def _failed(kind: str, message: str, state: State) -> int:
-    print(f"provenance: {message}", file=sys.stderr)
-    if state.machine_readable:
-        from provenance.reports.contract import error_document, render
+def _asked_format(words: list[str]) -> Format:
+    """Return the format that a command line names, although it is wrong elsewhere."""
+    from cli.state import Format
 
-        print(render(error_document(kind, message)))
+    for word, following in pairwise([*words, ""]):
+        name, equals, value = word.partition("=")
+        if name in ("--format", "-f") and (value if equals else following) in Format.__members__:
+            return Format(value if equals else following)
+    return Format.human
+
+
+def _failed(kind: str, message: str, state: State) -> int:
+    from cli.terminal import one_line
+
+    print(f"provenance: {one_line(message)}", file=sys.stderr)
+    if sys.stdout is None:
+        return EXIT_FAILED
+    try:
+        if state.machine_readable:
+            from cli.state import Format
+            from provenance.reports.contract import error_document, render, render_line
+
+            document = error_document(kind, message)
+            print(render(document) if state.format is Format.json else render_line(document))
         sys.stdout.flush()
+    except OSError:
+        _drop_output()
     return EXIT_FAILED
+
+
+def _drop_output() -> None:
+    """Send what is left of stdout nowhere: Python would complain when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from cli.inputs import Text
-from cli.terminal import lines, plural, printable, styled, wants_colour
+from cli.terminal import lines, one_line, plural, printable, styled, wants_colour
 from provenance.index import Index
 from provenance.tracing import SourceMatch, TracedSpan, TraceResult
 from provenance.verdict import sentence
@@ -26,7 +26,7 @@ class SourcesView:
         """Print one result."""
         styles = {"match": ("bold", "yellow"), "no_match": ("bold", "green")}.get(result.verdict, ("bold",))
         verdict = styled(result.verdict.replace("_", " "), *styles)
-        print(f"{styled(printable(text.path), 'bold')}: {verdict}: {sentence(result.verdict, floor=result.floor)}")
+        print(f"{styled(one_line(text.path), 'bold')}: {verdict}: {sentence(result.verdict, floor=result.floor)}")
         for traced in result.spans:
             self._span(traced)
         if not result.complete:
@@ -46,7 +46,7 @@ class SourcesView:
             else:
                 print(f"    {_title(match)}")
                 if match.source.url:
-                    print(f"      {printable(match.source.url)}")
+                    print(f"      {one_line(match.source.url)}")
         hidden = traced.documents - len(traced.sources)
         if hidden:
             print(f"    and {plural(hidden, 'more document')} (--sources N shows more)")
@@ -87,7 +87,7 @@ class SourcesView:
             at += len(line) + 1
         body.rstrip()
         console = Console(color_system="auto" if wants_colour(sys.stdout) else None, highlight=False)
-        subtitle = Styled(printable(match.source.url)) if match.source.url else None
+        subtitle = Styled(one_line(match.source.url)) if match.source.url else None
         console.print(
             Panel(body, title=Styled(_title(match)), title_align="left", subtitle=subtitle, subtitle_align="left")
         )
@@ -108,10 +108,10 @@ def _title(match: SourceMatch) -> str:
     source, span = match.source, match.span
     revision = f" @{source.revision}" if source.revision else ""
     origin = "" if source.license_origin == "none" else f" ({source.license_origin}, {source.license_scope})"
-    return printable(
+    return one_line(
         f"{source.repository} {source.path}:{span.start_line}-{span.end_line}{revision}  {source.license}{origin}"
     )
 
 
 def _licenses(expressions: tuple[str, ...]) -> str:
-    return printable(("licence " if len(expressions) == 1 else "licences ") + ", ".join(expressions))
+    return one_line(("licence " if len(expressions) == 1 else "licences ") + ", ".join(expressions))

@@ -40,11 +40,16 @@ def size(count: float) -> str:
     return f"{count:.1f} TB"
 
 
-def printable(text: str) -> str:
+def printable(text: str, kept: str = "\n\t") -> str:
     """Return ``text`` with control characters shown as escapes, so that no stored text commands a terminal."""
     return "".join(
-        character if character.isprintable() or character in "\n\t" else repr(character)[1:-1] for character in text
+        character if character.isprintable() or character in kept else repr(character)[1:-1] for character in text
     )
+
+
+def one_line(text: str) -> str:
+    """Return a name or message as `printable` does, ends of lines and tabs shown as escapes, too."""
+    return printable(text, kept="")
 
 
 def lines(first: int, last: int) -> str:

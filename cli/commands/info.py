@@ -40,12 +40,12 @@ def command(
 
 
 def _print(details: dict[str, Any], kernel_name: str) -> None:
-    from cli.terminal import plural, size, styled
+    from cli.terminal import one_line, plural, size, styled
 
     index, stored = details["index"], details["stored"]
     corpus = index["corpus"]
     revision = f", revision {corpus['revision']}" if corpus["revision"] else ""
-    print(styled(f"{index['name']}{revision}", "bold"))
+    print(styled(one_line(f"{index['name']}{revision}"), "bold"))
     state = "complete" if corpus["complete"] else "incomplete: something of the corpus could not be read"
     print(f"  built       {corpus['built']}, {state}")
     print(f"  digest      {index['digest']}")

@@ -111,12 +111,12 @@ def _search(
 
 
 def _print(found: SearchResults, offset: int) -> None:
-    from cli.terminal import plural, printable, styled
+    from cli.terminal import one_line, plural, styled
 
     for hit in found.hits:
         _, source = hit.documents[0]
         place = f"{source.repository}  {source.path}" + (f"  @{source.revision}" if source.revision else "")
-        print(styled(printable(place), "bold") + f"  {source.license}" + _others(hit))
+        print(styled(one_line(place), "bold") + f"  {one_line(source.license)}" + _others(hit))
         width = len(str(max((snippet.first_line + snippet.text.count("\n") for snippet in hit.snippets), default=0)))
         for number, snippet in enumerate(hit.snippets):
             if number:

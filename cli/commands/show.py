@@ -30,7 +30,7 @@ def command(
         provenance show 5f0c1a… --lines 10-40 --index corpus.idx
     """
     from cli.document_ids import document_id
-    from cli.terminal import printable
+    from cli.terminal import one_line, printable
     from provenance.index import Index
     from provenance.reports import contract
 
@@ -46,7 +46,7 @@ def command(
             text = b"".join(text.splitlines(keepends=True)[first - 1 : last])
         if format is Format.human:
             print(
-                printable(f"provenance: {source.repository} {source.path} {source.revision or ''} {source.license}"),
+                one_line(f"provenance: {source.repository} {source.path} {source.revision or ''} {source.license}"),
                 file=sys.stderr,
             )
             if sys.stdout.isatty():

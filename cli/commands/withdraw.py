@@ -58,10 +58,10 @@ def command(
 
 
 def _print(receipt: Receipt) -> None:
-    from cli.terminal import plural, printable
+    from cli.terminal import one_line, plural
 
     names = ", ".join((*receipt.repositories, *receipt.owners, *receipt.named))
-    print(f"withdrawn: {printable(names)}")
+    print(f"withdrawn: {one_line(names)}")
     print(f"  hidden      {plural(receipt.documents, 'document')}, {plural(receipt.contents, 'text')}")
     print(f"  opt-outs    {receipt.optout_version} acted on, {receipt.when}")
     print(f"  digest      {receipt.digest}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -363,9 +364,42 @@ def test_a_reader_that_has_seen_enough_ends_in_silence(start: Start, demo_index:
     process.stderr.close()
 
 
-def test_a_full_standard_output_is_told(run: Run, demo_index: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["at the end", "at once"])
+@pytest.mark.parametrize("format", ["human", "json", "jsonl"])
+def test_a_full_standard_output_is_told(run: Run, demo_index: Path, format: str, unbuffered: str) -> None:
     if sys.platform != "linux":
         pytest.skip("/dev/full is Linux's")
     with open("/dev/full", "wb") as full:
-        done = run("info", "--index", demo_index, stdout=full)
+        done = run(
+            "info", "--index", demo_index, "-f", format, stdout=full, env={"PYTHONUNBUFFERED": unbuffered}
+        )  # fmt: skip
     assert done.returncode == 2 and done.stderr == b"provenance: No space left on device\n"
+
+
+def test_closed_standard_streams_are_no_surprise(run: Run, demo_index: Path, sources: Path) -> None:
+    words = ("check", sources / "good.py", sources / "none.py", "--index", demo_index, "--format", "jsonl")
+    refused(run(*words, through=("sh", "-c", 'exec "$@" >&-', "sh")), "standard output is closed")
+    done = run(*words, through=("sh", "-c", 'exec "$@" 2>&-', "sh"))
+    assert done.returncode == 2 and done.stdout.count(b"\n") == 3 and b"provenance:" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words", [["show", "x"], ["--nothing"], ["nothing"], ["check", "--min-chars", "x"]], ids=" ".join
+)
+def test_a_failure_is_told_in_the_format_that_was_asked_for(run: Run, words: list[str]) -> None:
+    for format in (["--format", "jsonl"], ["-f", "json"], ["--format=json"]):
+        done = run(*words, "--index", "nowhere", *format)
+        assert done.returncode == 2 and done.stderr.count(b"\n") == 1
+        assert json.loads(done.stdout)["error"]["kind"] in ("parameter", "usage")
+        assert (done.stdout.count(b"\n") == 1) == ("jsonl" in format)
+
+
+def test_a_name_with_line_ends_stays_on_one_line(run: Run, demo_index: Path, tmp_path: Path) -> None:
+    name = "two\nlines\x1b[2J\t.py"
+    (tmp_path / name).write_text(TEXT)
+    refused(run("check", tmp_path / (name + "none"), "--index", demo_index), r"two\nlines\x1b[2J\t.pynone")
+    built = run("index", tmp_path / name, "--index", tmp_path / "i", "--corpus-name", "a\nb", "-j", "1")
+    assert built.returncode == 0, built.stderr
+    for words in (("check", tmp_path / name), ("trace", tmp_path / name), ("search", "reading_of"), ("info",)):
+        shown = run(*words, "--index", tmp_path / "i").stdout
+        assert b"two\n" not in shown and b"a\nb" not in shown and b"\x1b" not in shown, shown
