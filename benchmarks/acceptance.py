@@ -55,6 +55,8 @@ WINDOW = 32
 RUN = 64
 COUNTED = 300
 """Spans whose documents are counted by looking for them in every text."""
+FILES = 3_000
+"""Files from elsewhere that snippets are cut from."""
 
 
 @dataclass
@@ -177,12 +179,13 @@ def judge_cuts(
 
 def candidates(chance: random.Random, normalised: list[bytes], folders: list[str], count: int) -> list[bytes]:
     """Return snippets that may be absent: copies with a change every few bytes, parts of files from elsewhere."""
-    elsewhere = [
-        normalise(path.read_bytes())
+    files = [
+        path
         for folder in folders
         for path in sorted(Path(folder).rglob("*"))
-        if path.suffix in (".py", ".rs", ".c", ".h", ".js") and path.is_file()
+        if path.suffix in (".py", ".rs", ".c", ".h", ".js") and path.is_file() and path.stat().st_size < 1 << 20
     ]
+    elsewhere = [normalise(path.read_bytes()) for path in chance.sample(files, min(len(files), FILES))]
     made = []
     while len(made) < count:
         part = cut(chance, elsewhere if elsewhere and len(made) % 2 else normalised, 100)
