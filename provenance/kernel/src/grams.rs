@@ -1,7 +1,9 @@
 //! Which texts may hold a string: every three bytes of normalised text, by cells of 8 KiB (ARCHITECTURE.md, Gram file).
 
+use crate::filter::HALF_CONSTANTS;
 use crate::normalise::{is_space, normalise_runs};
 use crate::{Bad, Checked, at_least};
+use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Grams that begin in so many bytes of a text share a cell.
@@ -178,6 +180,8 @@ pub struct Collector {
     sorted: Vec<u64>,
     /// By the first two bytes of a gram, then by the third: number of its list.
     directory: Vec<Option<Box<[u32; 256]>>>,
+    /// Layout grams, which are hashes and lie scattered, with the numbers of their lists.
+    layouts: HashTable<(u32, u32)>,
     lists: Vec<List>,
     /// The first cell of every text, and the first of the next.
     starts: Vec<u32>,
@@ -193,7 +197,8 @@ impl Default for Collector {
             seen: Seen::new(),
             pending: Vec::with_capacity(PENDING + CELL + REACH),
             sorted: Vec::new(),
-            directory: (0..1 << 17).map(|_| None).collect(),
+            directory: (0..1 << 16).map(|_| None).collect(),
+            layouts: HashTable::new(),
             lists: Vec::new(),
             starts: vec![0],
             places: Vec::new(),
@@ -243,13 +248,23 @@ impl Collector {
     /// Puts a cell off that has the gram.
     #[inline]
     fn pend(&mut self, gram: u32, cell: u32) {
-        let page = &mut self.directory[(gram >> 8) as usize];
-        let number = &mut page.get_or_insert_with(|| Box::new([NONE; 256]))[(gram & 255) as usize];
-        if *number == NONE {
-            *number = self.lists.len() as u32;
+        let next = self.lists.len() as u32;
+        let number = if gram < LAYOUT {
+            let page = &mut self.directory[(gram >> 8) as usize];
+            let number = &mut page.get_or_insert_with(|| Box::new([NONE; 256]))[(gram & 255) as usize];
+            if *number == NONE {
+                *number = next;
+            }
+            *number
+        } else {
+            let spread = |gram: u32| u64::from(gram).wrapping_mul(HALF_CONSTANTS[0]);
+            let entry = self.layouts.entry(spread(gram), |held| held.0 == gram, |held| spread(held.0));
+            entry.or_insert((gram, next)).get().1
+        };
+        if number == next {
             self.lists.push(List::default());
         }
-        self.pending.push(u64::from(*number) << 32 | u64::from(cell));
+        self.pending.push(u64::from(number) << 32 | u64::from(cell));
     }
 
     /// Moves what is pending to the lists.
@@ -283,25 +298,24 @@ impl Collector {
         let cells = *self.starts.last().expect("a first cell") as usize;
         let map_bytes = cells.div_ceil(8);
         let (mut grams, mut offsets, mut lists) = (Vec::new(), vec![0u32], Vec::new());
-        for (pair, page) in self.directory.iter().enumerate() {
-            let Some(page) = page else { continue };
-            for (third, &number) in page.iter().enumerate() {
-                if number == NONE {
-                    continue;
-                }
-                grams.push((pair << 8 | third) as u32);
-                let nibbles = &self.lists[number as usize].nibbles;
-                if nibbles.len() < map_bytes {
-                    lists.extend_from_slice(nibbles);
-                } else {
-                    let start = lists.len();
-                    lists.resize(start + map_bytes, 0);
-                    each_gap(nibbles, |cell| lists[start + cell as usize / 8] |= 1 << (cell & 7));
-                }
-                let end = u32::try_from(lists.len())
-                    .map_err(|_| Bad("the lists of grams take more than 4 GiB; make segments smaller".into()))?;
-                offsets.push(end);
+        let pages = self.directory.iter().enumerate().filter_map(|(pair, page)| page.as_ref().map(|page| (pair, page)));
+        let numbered =
+            pages.flat_map(|(pair, page)| (0..).zip(&page[..]).map(move |(third, &n)| ((pair as u32) << 8 | third, n)));
+        let mut layouts: Vec<(u32, u32)> = self.layouts.iter().copied().collect();
+        layouts.sort_unstable();
+        for (gram, number) in numbered.filter(|&(_, number)| number != NONE).chain(layouts) {
+            grams.push(gram);
+            let nibbles = &self.lists[number as usize].nibbles;
+            if nibbles.len() < map_bytes {
+                lists.extend_from_slice(nibbles);
+            } else {
+                let start = lists.len();
+                lists.resize(start + map_bytes, 0);
+                each_gap(nibbles, |cell| lists[start + cell as usize / 8] |= 1 << (cell & 7));
             }
+            let end = u32::try_from(lists.len())
+                .map_err(|_| Bad("the lists of grams take more than 4 GiB; make segments smaller".into()))?;
+            offsets.push(end);
         }
         let mut file = Vec::with_capacity(HEADER + (self.starts.len() + cells + 2 * offsets.len()) * 4 + lists.len());
         file.extend_from_slice(MAGIC);
