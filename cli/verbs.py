@@ -21,6 +21,7 @@ VERBS = {
     "withdraw": "Withdraw repositories, owners or documents (opt-out).",
     "compact": "Merge the segments and filters of an index.",
     "serve": "Serve indexes over HTTP: web pages, an API, the routes of Data Portraits.",
+    "proxy": "Guard what a model says: an OpenAI-compatible server in front of another one.",
     "portrait": "Import published portraits, or export one.",
 }
 

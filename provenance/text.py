@@ -209,6 +209,12 @@ class StreamNormaliser:
         self._hold(rest[len(rest.rstrip(_SPACE)) :])
         return before + kernel.normalise(rest)
 
+    def copy(self) -> StreamNormaliser:
+        """Return one that has read the same and may go on in another way."""
+        other = StreamNormaliser()
+        other._begun, other._run = self._begun, self._run
+        return other
+
     def finish(self) -> bytes:
         """Return what the end of the text adds to the normal form, which is nothing; begin a new text."""
         self._begun, self._run = False, b""

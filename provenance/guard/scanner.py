@@ -92,14 +92,14 @@ class Scanner:
             ParameterError: ``min_chars`` is negative. MismatchError: the windows are not those of layout-1 in bytes.
         """
         for each in index.filters:
-            _require_streamable(each.geometry)
+            require_streamable(each.geometry)
         self.min_chars = min_chars
         self.floor = check_floor(index.geometry, min_chars)
         self._filters = index.filters
         self._own = index.geometry
         self._removed = None if withdrawn else index.removed_keys
         self._text = GrowingText()
-        self._phases = [_Chains(geometry) for geometry in dict.fromkeys(each.geometry for each in index.filters)]
+        self._phases = [Chains(geometry) for geometry in dict.fromkeys(each.geometry for each in index.filters)]
         self._back = max((each.geometry.width for each in self._phases), default=1) - 1
         self._spans: list[OpenSpan] = []
         self._offset = 0
@@ -239,7 +239,8 @@ def _end(span: OpenSpan) -> int:
     return span.end
 
 
-def _require_streamable(geometry: Geometry) -> None:
+def require_streamable(geometry: Geometry) -> None:
+    """Raise `MismatchError` unless windows of this geometry can be asked while a text is written."""
     if geometry.normaliser != "layout-1" or geometry.unit != "utf8" or geometry.width < _LEAST_WIDTH:
         raise MismatchError(
             f"a filter has windows of {geometry.width} {geometry.unit} after {geometry.normaliser}: the guard reads "
@@ -252,10 +253,11 @@ class _Living(NamedTuple):
     last: int
 
 
-class _Chains:
+class Chains:
     """The chains of one geometry that the next hit may still lengthen, by phase."""
 
     def __init__(self, geometry: Geometry) -> None:
+        """Begin without a chain."""
         self.geometry = geometry
         self.living: dict[int, _Living] = {}
 

@@ -1,0 +1,234 @@
+"""A guard in the decoder: `transformers` models whose ``generate`` cannot recite what a policy blocks.
+
+    model = wrap(AutoModelForCausalLM.from_pretrained(path), tokenizer, guard)
+    output = model.generate(**tokenizer("def ", return_tensors="pt"), max_new_tokens=200)
+    tokenizer.batch_decode(output), output.attribution, output.texts
+
+Where a policy has the action ``block``, a logits processor looks at the most likely tokens before one is chosen, and
+forbids each that would complete a chain of `Policy.min_chars` normalised characters: the answer goes another way, and
+no run of the floor is ever written. Unlike MemFree (arXiv 2210.17546) it compares normalised text, which changed
+white space does not evade. Tokens that were not looked at are not allowed in such a step, since sampling would find
+them. Where all that were looked at are forbidden, the sequence ends: the end token alone is allowed, and
+`RowReport.ended` tells of it.
+
+Every other action is taken on the finished text by `Session`, as everywhere: ``output.texts`` are what the reader
+should see, and ``sequences`` are cut where a text was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from transformers import LogitsProcessor, LogitsProcessorList
+
+from provenance.errors import ParameterError
+from provenance.guard.decoding import Prompt, Recitation
+from provenance.guard.guarded import Guard
+from provenance.guard.policy import BLOCKING
+
+_LOOKED_AT = 64
+"""Tokens looked at a step; where all of them are forbidden four times as many, and so on up to `_MOST`."""
+_MOST = 4096
+_CONTEXT = 4
+"""Tokens that are decoded again with the next: bytes of one character may lie in so many."""
+
+
+@dataclass(slots=True)
+class RowReport:
+    """What was done to one sequence: how often a token was forbidden, and whether it was ended."""
+
+    forbidden: int = 0
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One sequence so far: ``text`` is what its tokens from ``start`` on say, ``state`` has read all of it."""
+
+    tokens: tuple[int, ...]
+    start: int
+    text: str
+    state: Recitation
+    report: RowReport
+
+
+class NoRecitation(LogitsProcessor):
+    """Forbids tokens that would complete a copy. One object serves one call of ``generate``."""
+
+    def __init__(self, guard: Guard, tokenizer: Any, prompts: list[str], prompt_tokens: int, end: list[int]) -> None:
+        """Guard answers to ``prompts``; every sequence begins with ``prompt_tokens`` tokens of its prompt."""
+        self._prompts = [Prompt(guard, text) for text in prompts]
+        self._tokenizer = tokenizer
+        self._skip = prompt_tokens
+        self._end = end
+        self._longest = max(len(str(token).encode()) for token in tokenizer.get_vocab())
+        self._rows: dict[tuple[int, ...], _Row] = {}
+
+    def report(self, row: int, tokens: tuple[int, ...]) -> RowReport:
+        """Return what was done to a sequence of new tokens that answers prompt number ``row``."""
+        while (row, *tokens) not in self._rows and tokens:
+            tokens = tokens[:-1]
+        known = self._rows.get((row, *tokens))
+        return known.report if known else RowReport()
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """Return the scores with what is forbidden at minus infinity."""
+        changed: Any = scores.clone()
+        for number, ids in enumerate(input_ids.tolist()):
+            prompt = number * len(self._prompts) // len(input_ids)
+            row = self._row(tuple(ids[self._skip :]), prompt)
+            self._rows[(prompt, *row.tokens)] = row
+            if row.state.near:
+                self._forbid(changed[number], row)
+        self._drop_old()
+        found: torch.FloatTensor = changed
+        return found
+
+    def _row(self, tokens: tuple[int, ...], prompt: int) -> _Row:
+        """Return a sequence's state, from that of the sequence it goes on from (beams change places)."""
+        known = self._rows.get((prompt, *tokens[:-1])) if tokens else None
+        if known is None:
+            known = _Row((), 0, "", Recitation(self._prompts[prompt], self._longest), RowReport())
+        state = known.state.copy()
+        text = self._decoded([tokens[known.start :]])[0]
+        state.feed(text[len(known.text) :])
+        report = replace(known.report)
+        if len(tokens) - known.start > 4 * _CONTEXT:
+            start = len(tokens) - _CONTEXT
+            again = self._decoded([tokens[start:]])[0]
+            # Cut only where what is left says the same as it did in its place.
+            if again and text.endswith(again):
+                return _Row(tokens, start, again, state, report)
+        return _Row(tokens, known.start, text, state, report)
+
+    def _forbid(self, scores: torch.Tensor, row: _Row) -> None:
+        """Take out of one sequence's scores what would complete a copy, from the most likely token down."""
+        size = int(scores.shape[-1])
+        looked, count = 0, min(_LOOKED_AT, size)
+        allowed: list[int] = []
+        while not allowed and looked < min(_MOST, size):
+            top = torch.topk(scores, count).indices.tolist()[looked:]
+            texts = self._decoded([(*row.tokens[row.start :], token) for token in top])
+            for token, text in zip(top, texts, strict=True):
+                if scores[token] == -float("inf"):
+                    continue
+                if token not in self._end and row.state.completes(text[len(row.text) :]):
+                    row.report.forbidden += 1
+                else:
+                    allowed.append(token)
+            looked, count = count, min(4 * count, size)
+        kept = scores[allowed].clone()
+        scores[:] = -float("inf")
+        if allowed:
+            scores[allowed] = kept
+        else:
+            row.report.ended = True
+            scores[self._end] = 0.0
+
+    def _decoded(self, sequences: list[tuple[int, ...]]) -> list[str]:
+        """Return texts without the characters at their ends that the next token may still complete."""
+        found = self._tokenizer.batch_decode(
+            [list(each) for each in sequences], skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return [str(each).rstrip("\ufffd") for each in found]
+
+    def _drop_old(self) -> None:
+        """Keep the newest sequences, and those that they go on from."""
+        longest = max(map(len, self._rows))
+        self._rows = {key: row for key, row in self._rows.items() if len(key) >= longest - 1 or row.report.ended}
+
+
+class GuardedModel:
+    """A model whose ``generate`` is guarded; everything else is the model's."""
+
+    def __init__(self, model: Any, tokenizer: Any, guard: Guard) -> None:
+        """Guard ``model``, a decoder; `wrap` is the way in."""
+        self._model = model
+        self._tokenizer = tokenizer
+        self._guard = guard
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the model has."""
+        return getattr(self._model, name)
+
+    def generate(self, inputs: Any = None, **settings: Any) -> Any:
+        """Return what the model's ``generate`` returns for the same arguments, with ``attribution`` and ``texts``.
+
+        Both have an entry a sequence: the account of `Session.attribution`, with ``forbidden`` and ``ended_by_guard``
+        of the decoder; and the text to show. A tensor carries them as attributes too.
+
+        Raises:
+            ParameterError: there are no input ids, or a streamer together with an action that needs the whole text.
+        """
+        ids = inputs if inputs is not None else settings.pop("input_ids", None)
+        if ids is None:
+            raise ParameterError("generate was given no input ids: the guard has to know the prompt")
+        policy, tokenizer = self._guard.policy, self._tokenizer
+        late = sorted((policy.actions & BLOCKING) - {"block"})
+        if settings.get("streamer") is not None and late:
+            raise ParameterError(
+                f"policy {policy.name} has {', '.join(late)}, which comes too late for a streamer; use block, or "
+                "stream through `provenance.guard.guarded`"
+            )
+        prompts = tokenizer.batch_decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        processor = None
+        if "block" in policy.actions:
+            end = self._end_tokens(settings)
+            processor = NoRecitation(self._guard, tokenizer, prompts, int(ids.shape[-1]), end)
+            settings["logits_processor"] = LogitsProcessorList([*settings.get("logits_processor", ()), processor])
+        made = self._model.generate(ids, **settings)
+        whole = isinstance(made, torch.Tensor)
+        sequences = made if whole else made.sequences
+        texts, accounts = [], []
+        for number, row in enumerate(sequences):
+            prompt = number * len(prompts) // len(sequences)
+            tokens = tuple(row[ids.shape[-1] :].tolist())
+            text, account, kept = self._judged(prompts[prompt], tokens)
+            report = processor.report(prompt, tokens) if processor else RowReport()
+            accounts.append({**account, "forbidden": report.forbidden, "ended_by_guard": report.ended})
+            texts.append(text)
+            if kept < len(tokens):
+                row[int(ids.shape[-1]) + kept :] = self._padding(settings)
+        for target in (sequences, made):
+            target.attribution, target.texts = accounts, texts
+        return made
+
+    def _judged(self, prompt: str, tokens: tuple[int, ...]) -> tuple[str, dict[str, Any], int]:
+        """Return the text to show, its account, and how many tokens of the sequence may stay."""
+        text = self._decoded(tokens)
+        session = self._guard.session(prompt)
+        out = session.feed(text).text + session.finish().text
+        self._guard.tally.answered(session.ending or "complete")
+        kept = len(tokens)
+        if out != text:
+            low, high = 0, len(tokens)
+            while low < high:
+                middle = (low + high + 1) // 2
+                low, high = (middle, high) if out.startswith(self._decoded(tokens[:middle])) else (low, middle - 1)
+            kept = low
+        return out, session.attribution(), kept
+
+    def _decoded(self, tokens: tuple[int, ...]) -> str:
+        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def _end_tokens(self, settings: dict[str, Any]) -> list[int]:
+        chosen = settings.get("generation_config") or self._model.generation_config
+        end = settings.get("eos_token_id", getattr(chosen, "eos_token_id", None))
+        end = self._tokenizer.eos_token_id if end is None else end
+        if end is None:
+            raise ParameterError("the model has no end token: the guard could not end a sequence; give eos_token_id")
+        return list(end) if isinstance(end, (list, tuple)) else [int(end)]
+
+    def _padding(self, settings: dict[str, Any]) -> int:
+        chosen = settings.get("generation_config") or self._model.generation_config
+        pad = settings.get("pad_token_id", getattr(chosen, "pad_token_id", None))
+        return int(pad if pad is not None else self._end_tokens(settings)[0])
+
+
+def wrap(model: Any, tokenizer: Any, guard: Guard) -> GuardedModel:
+    """Return ``model`` with its ``generate`` guarded. Raises `ParameterError` for a model that is no decoder."""
+    if getattr(model.config, "is_encoder_decoder", False):
+        raise ParameterError("the guard in the decoder is for models whose output begins with the prompt")
+    return GuardedModel(model, tokenizer, guard)
