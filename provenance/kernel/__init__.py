@@ -27,6 +27,7 @@ __all__ = [
     "contains",
     "count_ones",
     "find_all",
+    "gram_words",
     "fingerprints",
     "hits",
     "holding",
@@ -46,6 +47,7 @@ __all__ = [
     "sample_positions",
     "slow_notice",
     "sort_unique",
+    "wanted_words",
     "window_keys",
 ]
 
@@ -77,6 +79,7 @@ if TYPE_CHECKING:
         contains,
         count_ones,
         find_all,
+        gram_words,
         fingerprints,
         hits,
         holding,
@@ -95,6 +98,7 @@ if TYPE_CHECKING:
         random_read_limit,
         sample_positions,
         sort_unique,
+        wanted_words,
         window_keys,
     )
 else:
@@ -108,6 +112,7 @@ else:
     contains = _kernel.contains
     count_ones = _kernel.count_ones
     find_all = _kernel.find_all
+    gram_words = _kernel.gram_words
     fingerprints = _kernel.fingerprints
     hits = _kernel.hits
     holding = _kernel.holding
@@ -126,6 +131,7 @@ else:
     random_read_limit = _kernel.random_read_limit
     sample_positions = _kernel.sample_positions
     sort_unique = _kernel.sort_unique
+    wanted_words = _kernel.wanted_words
     window_keys = _kernel.window_keys
 
 name: str = "reference" if isa() == "reference" else f"native-{isa()}"

@@ -187,6 +187,18 @@ def holding(
     other character for any. Raises ValueError for a buffer that is no gram file.
     """
 
+def gram_words(text: Buffer) -> bytes:
+    """Return the distinct grams of a source text as words for an engine, ascending by gram, joined by blanks.
+
+    A word is a gram in four digits of base 64 (URL-safe), highest first; layout grams have a tilde before them.
+    """
+
+def wanted_words(part: Buffer, *, fold_case: bool = False, verbatim: bool = False) -> list[bytes]:
+    """Return what a text that may hold ``part`` has: of every item at least one word (joined by blanks), all distinct.
+
+    ``part``, ``fold_case`` and ``verbatim`` are as for `holding`.
+    """
+
 class Lexer:
     """The lexer of one family of languages; the tables are those of `provenance.lexing.languages`."""
 

@@ -38,7 +38,7 @@ from provenance.kernel.reference_filters import (
     pybloom_insert,
     random_read_limit,
 )
-from provenance.kernel.reference_grams import GramLists, holding
+from provenance.kernel.reference_grams import GramLists, gram_words, holding, wanted_words
 from provenance.kernel.reference_lexing import Lexer, fingerprints
 from provenance.kernel.reference_portrait import (
     count_ones,
@@ -63,6 +63,7 @@ __all__ = [
     "contains",
     "count_ones",
     "find_all",
+    "gram_words",
     "fingerprints",
     "hits",
     "holding",
@@ -81,6 +82,7 @@ __all__ = [
     "random_read_limit",
     "sample_positions",
     "sort_unique",
+    "wanted_words",
     "window_keys",
 ]
 

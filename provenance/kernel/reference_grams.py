@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import struct
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -125,6 +127,34 @@ def holding(
     if len(distinct) > limit:
         found = found[found[:, 0] < distinct[limit]]
     return found.astype("<u4").tobytes(), len(distinct) <= limit
+
+
+def gram_words(text: Buffer) -> bytes:
+    """Return the distinct grams of a source text as words, joined by blanks."""
+    from provenance.kernel.reference import normalise
+
+    normalised = u8(normalise(text))
+    grams = set(_grams(normalised).tolist()) if len(normalised) > 2 else set()
+    return _words(sorted(grams | {gram for _, gram in _layout(bytes(text))[0]}))
+
+
+def wanted_words(part: Buffer, *, fold_case: bool = False, verbatim: bool = False) -> list[bytes]:
+    """Return what a text that may hold ``part`` has: of every item at least one word."""
+    from provenance.kernel.reference import normalise
+
+    layout = _layout(bytes(part))[0] if verbatim else []
+    examined = (normalise(part) if verbatim else bytes(part))[:_EXAMINED]
+    places = [sorted(_variants(examined[at : at + 3], fold_case)) for at in range(len(examined) - 2)]
+    wanted = {tuple(grams) for grams in places if grams}
+    wanted |= {(gram,) for place, gram in layout if place < len(places) and places[place]}
+    return [_words(grams) for grams in sorted(wanted)]
+
+
+def _words(grams: Iterable[int]) -> bytes:
+    return b" ".join(
+        (b"~" if gram & _LAYOUT else b"") + urlsafe_b64encode((gram & (_LAYOUT - 1)).to_bytes(3, "big"))
+        for gram in grams
+    )
 
 
 class _File:

@@ -174,3 +174,30 @@ def test_limits_are_checked() -> None:
         kernel.holding(file, b"abc", -1, -1)
     with pytest.raises(ValueError, match="after"):
         kernel.holding(file, b"abc", -2, 1)
+
+
+@given(texts.filter(bool), parts, st.booleans(), st.booleans())
+@settings(max_examples=60)
+def test_grams_as_words_are_the_same_from_both_kernels_and_miss_nothing(
+    contents: list[bytes], part: bytes, fold_case: bool, verbatim: bool
+) -> None:
+    wanted = kernel.wanted_words(part, fold_case=fold_case, verbatim=verbatim)
+    assert wanted == reference.wanted_words(part, fold_case=fold_case, verbatim=verbatim)
+    file = gram_file(contents)
+    for number, content in enumerate(contents):
+        words = kernel.gram_words(content)
+        assert words == reference.gram_words(content)
+        held = set(words.split())
+        # Short texts have one cell, so words and the file know the same.
+        proposed = all(not held.isdisjoint(alternatives.split()) for alternatives in wanted)
+        if wanted:
+            assert proposed == (number in found(file, part, fold_case=fold_case, verbatim=verbatim))
+
+
+def test_a_gram_as_a_word() -> None:
+    assert kernel.gram_words(b"abc") == b"YWJj"
+    assert kernel.gram_words(b"a  b").startswith(b"YSBi ~")
+    assert kernel.gram_words(b"ab") == b""
+    assert kernel.wanted_words(b"ab") == []
+    assert kernel.wanted_words("é→".encode(), fold_case=True) == []
+    assert sorted(kernel.wanted_words(b"a1b", fold_case=True)[0].split()) == [b"QTFC", b"QTFi", b"YTFC", b"YTFi"]

@@ -81,7 +81,6 @@ def test_snippets_are_whole_lines_and_near_places_share_one() -> None:
     assert snippet_texts(text, [(4, 7)], 1) == [(1, "one\ntwo\nthree", ["two"])]
     assert snippet_texts(text, [(4, 7), (8, 13)], 1) == [(1, "one\ntwo\nthree", ["two", "three"])]
     assert snippet_texts(text, [(0, 3), (28, 33)]) == [(1, "one", ["one"]), (7, "seven", ["seven"])]
-    assert snippet_texts(text, [(3, 4)]) == [(1, "one", [])] or snippet_texts(text, [(3, 4)])[0][1] == "one"
     assert snippet_texts(text, [(5, 16)]) == [(2, "two\nthree\nfour", ["wo\nthree\nfo"])]
     assert snippet_texts("", []) == []
     assert snippet_texts("x", [(0, 1)], 5) == [(1, "x", ["x"])]
@@ -150,7 +149,7 @@ def test_ranking_does_not_depend_on_how_the_corpus_was_cut(
             assert (len(index.segments) > 1) == (name == "many")
     assert answers[0] == answers[1]
     assert {identity: pytest.approx(score) for identity, score in answers[0]} == expected
-    assert [score for _, score in answers[0]] == sorted(expected.values(), reverse=True) or pytest.approx(1)
+    assert [score for _, score in answers[0]] == pytest.approx(sorted(expected.values(), reverse=True))
 
 
 def test_an_engine_of_another_name_is_refused(tmp_path: Path) -> None:

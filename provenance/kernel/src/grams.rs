@@ -13,7 +13,7 @@ const REACH: usize = 256;
 const HEADER: usize = 64;
 const MAGIC: &[u8; 8] = b"PROVGRM\x01";
 /// Of a long string the part around its rarest gram is looked for, among the first so many bytes.
-const EXAMINED: usize = 1024;
+pub(crate) const EXAMINED: usize = 1024;
 /// The shortest lists of a string that are intersected: more hardly narrow anything.
 const LISTS: usize = 64;
 /// Grams and cells that are gathered before they go to their lists: 8 MiB.
@@ -22,7 +22,7 @@ const PENDING: usize = 1 << 20;
 const DIGIT: u32 = 9;
 const NONE: u32 = u32::MAX;
 /// White space that normalising changes has a gram of its own, a hash with this bit set.
-const LAYOUT: u32 = 1 << 24;
+pub(crate) const LAYOUT: u32 = 1 << 24;
 
 /// The cells that hold one gram: gaps in groups of three bits, lowest first, a fourth bit where more follow.
 #[derive(Default)]
@@ -121,16 +121,16 @@ impl Seen {
 
 /// What normalising a source text loses.
 #[derive(Default)]
-struct Layout {
+pub(crate) struct Layout {
     /// Layout grams, each with where its three bytes begin in the normalised text.
-    grams: Vec<(usize, u32)>,
+    pub(crate) grams: Vec<(usize, u32)>,
     /// Where in the source the normalised bytes at multiples of `CELL` come from; of white space, where it begins.
     cells: Vec<u32>,
 }
 
 impl Layout {
     /// Appends the normalised text to `normalised`, which is empty, and notes what is lost.
-    fn read(&mut self, text: &[u8], normalised: &mut Vec<u8>) {
+    pub(crate) fn read(&mut self, text: &[u8], normalised: &mut Vec<u8>) {
         self.grams.clear();
         self.cells.clear();
         let Some(first) = text.iter().position(|&byte| !is_space(byte)) else {
@@ -418,7 +418,7 @@ fn size_of(lists: &[&[u8]]) -> usize {
 }
 
 /// Returns the grams that a text may have in place of three bytes; none where case folds beyond ASCII.
-fn variants(three: &[u8], fold_case: bool) -> Vec<u32> {
+pub(crate) fn variants(three: &[u8], fold_case: bool) -> Vec<u32> {
     if fold_case && !three.is_ascii() {
         return Vec::new();
     }

@@ -404,6 +404,18 @@ mod _native {
     }
 
     #[pyfunction]
+    fn gram_words<'py>(py: Python<'py>, text: View) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &py.detach(|| crate::gram_words::gram_words(text.bytes())))
+    }
+
+    #[pyfunction]
+    #[pyo3(signature = (part, *, fold_case = false, verbatim = false))]
+    fn wanted_words<'py>(py: Python<'py>, part: View, fold_case: bool, verbatim: bool) -> Vec<Bound<'py, PyBytes>> {
+        let wanted = crate::gram_words::wanted_words(part.bytes(), fold_case, verbatim);
+        wanted.iter().map(|words| PyBytes::new(py, words)).collect()
+    }
+
+    #[pyfunction]
     #[pyo3(signature = (grams, part, after, limit, *, fold_case = false, verbatim = false))]
     fn holding<'py>(
         py: Python<'py>,
