@@ -32,7 +32,7 @@ def questions(
     """Return strings that stand in the corpus, each from a text chosen evenly, or ``by_length``."""
     refs = list(index.refs())
     sizes = [len_of(index, ref) if by_length else 1 for ref in refs]
-    found = []
+    found: list[str] = []
     for ref in chosen.choices(refs, weights=sizes, k=count * 2):
         text = index.text(ref).decode("utf-8", "replace")
         length = lengths()
@@ -54,8 +54,8 @@ def run(figures: Figures, index_folder: Path, full: bool) -> None:
     with Index.open(index_folder) as index:
         snippets = questions(index, 2 * count, lambda: 250, chosen)
         literals = questions(index, 2 * count, lambda: chosen.randint(5, 40), chosen)
-        by_length = questions(index, 2 * count, lambda: 250, chosen, by_length=True)
-        literals_by_length = questions(index, 2 * count, lambda: chosen.randint(5, 40), chosen, by_length=True)
+        by_length = questions(index, count // 2, lambda: 250, chosen, by_length=True)
+        literals_by_length = questions(index, count // 2, lambda: chosen.randint(5, 40), chosen, by_length=True)
 
         def traced(text: str) -> bool:
             return bool(trace(index, text).spans)
@@ -70,10 +70,11 @@ def run(figures: Figures, index_folder: Path, full: bool) -> None:
             ("trace, texts by length", by_length, traced),
             ("search, texts by length", literals_by_length, searched),
         ):
-            for text in asked[count:]:
+            half = len(asked) // 2
+            for text in asked[half:]:
                 answer(text)
             spent, found = [], 0
-            for text in asked[:count]:
+            for text in asked[:half]:
                 begun = time.perf_counter()
                 found += answer(text)
                 spent.append((time.perf_counter() - begun) * 1000)
