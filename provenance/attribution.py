@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from provenance.lexing.alignment import Alignment, Code, align
 from provenance.lexing.evidence import Evidence, weigh
-from provenance.lexing.fingerprints import LENGTH, fingerprints
-from provenance.lexing.languages import family_of
+from provenance.lexing.fingerprints import fingerprints
+from provenance.lexing.languages import Family, by_path, detect
 from provenance.lexing.lexer import opening
 from provenance.lexing.units import units
 from provenance.records import ContentRef
@@ -34,7 +35,7 @@ LARGEST_SHARE = 0.05
 GROUP_SHARE = 0.9
 """Sources of at least this share of the best one's strength are near-duplicates of it."""
 COMMON_CONTENTS = 50
-"""A range whose rarest fingerprint stands in so many contents is common."""
+"""A range whose rarest fingerprint or word stands in so many contents is common."""
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -74,7 +75,7 @@ class Attribution:
     """A part of the text, in bytes, and the contents it may come from, best first.
 
     The first is the best; the others are near-duplicates of it in this part. ``contents`` bounds from above in how many
-    contents all of this stands: where the rarest shared fingerprint stands. ``common``: these are many.
+    contents all of this stands: where the rarest shared fingerprint or word stands. ``common``: these are many.
     """
 
     start: int
@@ -94,13 +95,35 @@ def attribute(index: CodeIndex, text: bytes, path: str | None = None) -> list[At
 
     The language is that of ``path`` if it has a known extension, else what the text looks like.
     """
-    family = family_of(text.decode("utf-8", "replace"), path)
+    known = by_path(path) if path else None
+    family = known or detect(text.decode("utf-8", "replace"))
     code = Code.of(text, family, opening(text, family))
-    found = [result for first, end in units(code) if (result := _attribute(index, code.part(first, end)))]
+    readings = _Readings(code, guessed=known is None)
+    found = [result for first, end in units(code) if (result := _attribute(index, code.part(first, end), readings))]
     return sorted(found, key=lambda result: (result.start, result.end))
 
 
-def _attribute(index: CodeIndex, unit: Code) -> Attribution | None:
+class _Readings:
+    """A text as other families read it: where its language was guessed, a document may know better."""
+
+    def __init__(self, code: Code, *, guessed: bool) -> None:
+        self._guessed = guessed
+        self._codes = {code.family.name: code}
+
+    def of(self, unit: Code, family: Family) -> Code:
+        """Return the unit, read as the family of a document where the language of the text was guessed."""
+        if not self._guessed or family == unit.family or not len(unit):
+            return unit
+        code = self._codes.get(family.name)
+        if code is None:
+            code = self._codes[family.name] = Code.of(unit.text, family, opening(unit.text, family))
+        starts = range(len(code))
+        first = bisect_left(starts, unit[0].start, key=lambda symbol: code[symbol].start)
+        end = bisect_left(starts, unit[len(unit) - 1].end, key=lambda symbol: code[symbol].start)
+        return code.part(first, end)
+
+
+def _attribute(index: CodeIndex, unit: Code, readings: _Readings) -> Attribution | None:
     rarity = _Rarity(index)
     prints = fingerprints(unit.packed)
     rarity.learn("fingerprints", prints)
@@ -108,15 +131,18 @@ def _attribute(index: CodeIndex, unit: Code) -> Attribution | None:
     rarity.learn("words", words)
     aligned: list[tuple[float, ContentRef, Alignment]] = []
     for ref in _candidates(index, rarity, prints, words):
-        if alignment := align(unit, index.code(ref)):
+        document = index.code(ref)
+        if alignment := align(readings.of(unit, document.family), document):
             aligned.append((_first_look(alignment), ref, alignment))
     aligned.sort(key=lambda entry: (-entry[0], entry[1]))
     matches: list[Match] = []
     rarest: dict[ContentRef, int] = {}
     for _, ref, alignment in aligned[:WEIGHED]:
-        shared = _shared(alignment, prints)
+        shared = _shared(alignment)
+        rarity.learn("fingerprints", shared)
+        rarity.learn("words", (word for token in alignment.equal_tokens for word in _words(token)))
         evidence = weigh(alignment, rarity.of_token, sum(rarity.gram_bits(word) for word in shared))
-        rarest[ref] = min((rarity.contents("fingerprints", word) for word in shared), default=0)
+        rarest[ref] = rarity.holders(shared, alignment.equal_tokens)
         matches.append(Match(ref, alignment, evidence))
     matches.sort(key=lambda match: (-match.evidence.strength, match.ref))
     if not matches or matches[0].evidence.strength <= 0:
@@ -137,7 +163,7 @@ class _Rarity:
         self._known: dict[Field, dict[str, int]] = {"words": {}, "fingerprints": {}}
 
     def learn(self, field: Field, words: Iterable[str]) -> None:
-        asked = sorted(words)
+        asked = sorted(set(words) - self._known[field].keys())
         self._known[field].update(zip(asked, self._index.frequencies(field, asked), strict=True))
 
     def contents(self, field: Field, word: str) -> int:
@@ -151,6 +177,12 @@ class _Rarity:
 
     def gram_bits(self, word: str) -> float:
         return math.log2(1 + self._total / max(1, self.contents("fingerprints", word)))
+
+    def holders(self, shared: Iterable[str], tokens: Iterable[bytes]) -> int:
+        """Return in how many contents the rarest of these fingerprints, or of the words of these tokens, stands."""
+        grams = [self.contents("fingerprints", word) for word in shared]
+        words = [self.contents("words", word) for token in tokens for word in _words(token)]
+        return min(filter(None, grams + words), default=0)
 
     def of_token(self, token: bytes) -> float:
         """Return the bits of a name or literal: those of its rarest word; 0 without a word."""
@@ -176,15 +208,11 @@ def _first_look(alignment: Alignment) -> float:
     return len(alignment.pairs) + 0.5 * equal - 1.5 * alignment.gaps
 
 
-def _shared(alignment: Alignment, prints: Mapping[str, Sequence[int]]) -> list[str]:
-    """Return the fingerprints of the unit whose grams the document has, inside of the aligned ranges."""
+def _shared(alignment: Alignment) -> list[str]:
+    """Return the fingerprints that both aligned ranges have."""
     first, last = alignment.pairs[0], alignment.pairs[-1]
     there = fingerprints(alignment.document.part(first[1], last[1] + 1).packed)
-    return [
-        word
-        for word, places in prints.items()
-        if word in there and any(first[0] <= place and place + LENGTH - 1 <= last[0] for place in places)
-    ]
+    return [word for word in fingerprints(alignment.query.part(first[0], last[0] + 1).packed) if word in there]
 
 
 def _words(token: bytes) -> list[str]:

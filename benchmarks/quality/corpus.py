@@ -22,10 +22,18 @@ BYTES_PER_PACKAGE = 700_000
 SMALLEST, LARGEST, MEAN_LINE, LONGEST_LINE = 200, 300_000, 150, 4000
 """Files outside of these sizes, or with longer lines (minified, data), are left out."""
 
-# Packages that come from one and the same repository.
+# Packages that come from one and the same repository, or are known to share their code (Apache Commons).
 _REPOSITORIES = {
-    "io.netty:": "netty", "org.springframework:": "spring-framework", "com.fasterxml.jackson.core:": "jackson",
-    "crossbeam-": "crossbeam", "regex-": "regex", "tower": "tower", "@tanstack/": "tanstack", "tracing-": "tracing",
+    "io.netty:": "netty",
+    "org.springframework:": "spring-framework",
+    "com.fasterxml.jackson.core:": "jackson",
+    "org.apache.commons:": "commons",
+    "commons-": "commons",
+    "crossbeam-": "crossbeam",
+    "regex-": "regex",
+    "tower": "tower",
+    "@tanstack/": "tanstack",
+    "tracing-": "tracing",
 }  # fmt: skip
 
 

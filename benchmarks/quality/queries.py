@@ -12,21 +12,10 @@ from benchmarks.quality import transforms
 from benchmarks.quality.corpus import File, split
 from benchmarks.quality.syntax import Parsed, parse
 from benchmarks.quality.transforms import Snippet
-from benchmarks.quality.truth import Truth, Verbatim
+from benchmarks.quality.truth import Origin, Truth, Verbatim
 
 LENGTHS = (30, 60, 120, 240)
 NEGATIVE_LENGTHS = (60, 120, 240)
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a snippet was cut: number of the file, byte range, number of the function, length in tokens."""
-
-    file: int
-    start: int
-    end: int
-    function: int
-    length: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import hashlib
 import pickle
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,17 @@ _BLANKS = re.compile(rb"\s+")
 _GENERATOR = np.random.default_rng(20240)
 _FACTORS = _GENERATOR.integers(1, 2**63, size=_BANDS * _ROWS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 _TERMS = _GENERATOR.integers(0, 2**63, size=_BANDS * _ROWS, dtype=np.uint64)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a snippet was cut: number of the file, byte range, number of the function, length in tokens."""
+
+    file: int
+    start: int
+    end: int
+    function: int
+    length: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +124,14 @@ class Truth:
             if self.functions[n].start < end and start < self.functions[n].end
         }
 
+    def is_right(self, origin: Origin, holders: set[int], place: tuple[int, int, int]) -> bool:
+        """Tell whether a place (file, start, end) is right for a snippet.
+
+        It is when the file holds the whole snippet as it was cut, white space aside (``holders``), or when the place
+        touches a member of the cluster of the function it was cut from.
+        """
+        return place[0] in holders or self.cluster[origin.function] in self.clusters_at(*place)
+
     def is_known(self, function: int) -> bool:
         """Tell whether a function's cluster has a member in an indexed repository."""
         return self.cluster[function] in self._indexed_clusters
@@ -147,11 +166,11 @@ def _cluster(found: list[tuple[FunctionRange, list[bytes], npt.NDArray[np.uint64
 class Verbatim:
     """Finds runs of `VERBATIM` characters that stand in a set of texts, by exact scan."""
 
-    def __init__(self, texts: Iterable[bytes]) -> None:
-        self._texts = [_BLANKS.sub(b" ", text) for text in texts]
+    def __init__(self, texts: Mapping[int, bytes]) -> None:
+        self._texts = {number: _BLANKS.sub(b" ", text) for number, text in texts.items()}
         half = VERBATIM // 2
         self._blocks: dict[bytes, list[tuple[int, int]]] = defaultdict(list)
-        for number, text in enumerate(self._texts):
+        for number, text in self._texts.items():
             for start in range(0, len(text) - half + 1, half):
                 places = self._blocks[xxhash.xxh3_64_digest(text[start : start + half])]
                 if len(places) < 50:
@@ -178,7 +197,7 @@ class Verbatim:
         text = _BLANKS.sub(b" ", snippet).strip()
         half = VERBATIM // 2
         if len(text) < VERBATIM:
-            return {number for number, other in enumerate(self._texts) if text in other}
+            return {number for number, other in self._texts.items() if text in other}
         # Any text that holds it has one of its blocks at one of the first `half` offsets.
         candidates = {
             n for at in range(half) for n, _ in self._blocks.get(xxhash.xxh3_64_digest(text[at : at + half]), ())

@@ -168,11 +168,10 @@ def growth(figures: Figures, scratch: Path, corpus: str, full: bool, whole: tupl
         if not copy_part(Path(corpus), linked, int(bytes_wanted)):
             break
         tries = [one_build(str(linked), scratch / "growth.index") for _ in range(3 if bytes_wanted < 5e8 else 2)]
-        spent, processor, text, peak, layer = min(tries)
-        found.append((text, spent, processor, peak - layer))
+        best = min(tries)
+        found.append((best[2], best[0], best[1], best[3] - best[4]))
     shutil.rmtree(linked, ignore_errors=True)
-    spent, processor, text, peak, layer = whole
-    found.append((text, spent, processor, peak - layer))
+    found.append((whole[2], whole[0], whole[1], whole[3] - whole[4]))
     for text, spent, _, beside in found:
         figures.add("growth", f"{text / 1e6:.0f} MB: time", "s", [spent])
         figures.add("growth", f"{text / 1e6:.0f} MB: peak memory beside the filter", "MB", [beside / 1e6])

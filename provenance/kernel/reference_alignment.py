@@ -41,7 +41,7 @@ def _windows(query: Symbols, document: Symbols) -> list[tuple[int, int]]:
         return []
     windows = _windows_by(query["class"], document["class"], 2)
     for start, end in _windows_by(query["value"], document["value"], 1):
-        if all(start + len(query) // 4 < low or start + len(query) // 2 >= high for low, high in windows):
+        if not any(low <= start and end <= high for low, high in windows):
             windows.append((start, end))
     return windows
 

@@ -125,6 +125,13 @@ class Alignment:
         return sum(1 for (i, j), (k, m) in _steps(self.pairs) if k - i > 1 or m - j > 1)
 
     @property
+    def equal_tokens(self) -> set[bytes]:
+        """Return the distinct names, strings and numbers that are the same on both sides."""
+        return {
+            self.query.token(i) for i, j in self.pairs if self.query[i].kind <= NUMBERS and not self._differ(i, j)
+        }
+
+    @property
     def similarity(self) -> float:
         """Return the share of symbols, of the longer side's range, that correspond and are equal or renamed alike."""
         alike = sum(1 for i, j in self.pairs if self._is_alike(i, j))

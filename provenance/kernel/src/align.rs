@@ -45,14 +45,14 @@ pub fn align(query: &[Symbol], document: &[Symbol]) -> Vec<(u32, u32)> {
 }
 
 /// The parts of the document that share most seeds with the query, as (start, end): at most two by the classes
-/// of the symbols, and one by the symbols themselves unless it starts in one of these.
+/// of the symbols, and one by the symbols themselves unless it lies in one of these.
 fn windows(query: &[Symbol], document: &[Symbol]) -> Vec<(usize, usize)> {
     if query.len() < SEED || document.len() < SEED {
         return Vec::new();
     }
     let mut windows = windows_by(query, document, |symbol| symbol.class, 2);
     for window in windows_by(query, document, |symbol| symbol.value, 1) {
-        if windows.iter().all(|&(start, end)| window.0 + query.len() / 4 < start || window.0 + query.len() / 2 >= end) {
+        if !windows.iter().any(|&(start, end)| start <= window.0 && window.1 <= end) {
             windows.push(window);
         }
     }
