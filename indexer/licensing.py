@@ -113,7 +113,7 @@ _SPOKEN = {
         "LGPL-3.0-or-later": ("gnu lesser general public license v3 or later lgplv3+", "lgplv3+", "lgpl v3+"),
         "MIT": (
             "mit license", "the mit license", "expat", "expat license", "mit x11", "the mit license mit", "mit licence",
-            "mit license mit", "mit expat", "x11 mit",
+            "mit license mit", "mit expat", "x11 mit", "bouncy castle licence", "bouncy castle license",
         ),
         "MIT-0": ("mit no attribution license mit 0", "mit no attribution"),
         "MPL-1.1": ("mozilla public license 1 1 mpl 1 1", "mpl 1 1", "mozilla public license 1 1"),

@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from indexer import licensing
+from indexer.notices import bsd_in, mit_in, notices_in, tagged
 from provenance.records import NOASSERTION
 
 _CONTAINED = 0.92
@@ -37,13 +38,8 @@ _PHRASES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("CECILL-2.1", ("contrat de licence de logiciel libre cecill",)),
     ("CECILL-2.1", ("cecill free software license agreement", "version 2 1")),
     ("GFDL-1.3-only", ("gnu free documentation license", "version 1 3 3 november 2008")),
-    ("LGPL-2.0-only", ("gnu library general public license", "version 2 june 1991")),
-    ("GPL-1.0-only", ("gnu general public license", "version 1 february 1989")),
-    ("BSD-4-Clause", ("redistribution and use in source and binary forms", "all advertising materials mentioning")),
-    (
-        "BSD-2-Clause-Patent",
-        ("redistribution and use in source and binary forms", "those receiving rights under this license"),
-    ),
+    ("LGPL-2.0-only", ("gnu library general public license version 2 june 1991",)),
+    ("GPL-1.0-only", ("gnu general public license version 1 february 1989",)),
     (
         "MIT-0",
         ("free of charge to any person obtaining a copy of this software", "to do so the software is provided as is"),
@@ -57,40 +53,25 @@ _PHRASES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("CERN-OHL-P-2.0", ("cern open hardware licence version 2 permissive",)),
     ("CERN-OHL-W-2.0", ("cern open hardware licence version 2 weakly reciprocal",)),
     ("CERN-OHL-S-2.0", ("cern open hardware licence version 2 strongly reciprocal",)),
+    ("APAFML", ("postscript r afm files it accompanies may be used copied and distributed for any purpose",)),
+    (
+        "HPND-sell-variant",
+        (
+            "permission to use copy modify distribute and sell this software and its documentation for any purpose is "
+            "hereby granted without fee",
+            "advertising or publicity",
+        ),
+    ),
+    (
+        "HPND",
+        (
+            "permission to use copy modify and distribute this software and its documentation for any purpose and "
+            "without fee is hereby granted",
+            "advertising or publicity",
+        ),
+    ),
     ("BlueOak-1.0.0", ("blue oak model license version 1 0 0",)),
 )
-_FAMILIES = {
-    "gnu general public license": "GPL",
-    "gnu lesser general public license": "LGPL",
-    "gnu library general public license": "LGPL",
-    "gnu affero general public license": "AGPL",
-}
-_LATER = r"( or (?:at your option )?any later version)?"
-_GNU = r"(gnu (?:lesser |library |affero )?general public license)"
-_NOTICES = (
-    re.compile(
-        _GNU + r"(?: a?l?gpl)?(?: as)? published by the free software foundation (?:either |in |under )?(?:only )?"
-        r"version (\d(?: \d)?)(?: of the license)?" + _LATER
-    ),
-    re.compile(
-        _GNU + r" version (\d(?: \d)?)" + _LATER + r"(?: only)?(?: as)? published by the free software foundation"
-    ),
-)
-_SHORT_NOTICES: tuple[tuple[str, str], ...] = (
-    ("under the apache license version 2 0", "Apache-2.0"),
-    ("either of apache license version 2 0", "Apache-2.0"),
-    ("subject to the terms of the mozilla public license v 2 0", "MPL-2.0"),
-    ("distributed under the boost software license version 1 0", "BSL-1.0"),
-    ("released under the mit license", "MIT"),
-    ("licensed under the mit license", "MIT"),
-    ("or the mit license", "MIT"),
-    ("or mit license", "MIT"),
-    ("may be used under the terms of the gnu general public license version 2 the gpl", "GPL-2.0-only"),
-    ("distributed under the mit license", "MIT"),
-    ("released into the public domain by", "LicenseRef-public-domain"),
-)
-
-
 _Runs: TypeAlias = frozenset[tuple[str, str, str, str]]
 _Found: TypeAlias = tuple[str, _Runs, float]
 """A licence, its runs, and the share of them that a text holds."""
@@ -112,11 +93,12 @@ def _reference_runs(text: str) -> _Runs:
 
 @lru_cache(maxsize=1)
 def _references() -> tuple[tuple[str, _Runs], ...]:
-    """Return (SPDX id, runs) of every reference licence, largest first."""
+    """Return (SPDX id, runs) of every reference licence but the BSD family, largest first."""
     from identify.vendor.licenses import LICENSES
 
-    found = [(licensing.canonical(name).expression, _reference_runs(text)) for name, text in LICENSES]
-    return tuple(sorted(found, key=lambda pair: -len(pair[1])))
+    found = ((licensing.canonical(name).expression, text) for name, text in LICENSES)
+    runs = [(name, _reference_runs(text)) for name, text in found if not name.startswith("BSD-")]
+    return tuple(sorted(runs, key=lambda pair: -len(pair[1])))
 
 
 def _stands_for(larger: _Found, smaller: _Found) -> bool:
@@ -152,24 +134,8 @@ def _texts_in(folded: str) -> set[str]:
             names.add(name)
     if "Python-2.0" in names:
         # CPython's own file: its parts are what the id stands for.
-        names -= {"PSF-2.0", "ISC", "0BSD"}
-    if "BSD-4-Clause" in names:
-        names -= {"BSD-2-Clause", "BSD-3-Clause"}
-    if "BSD-2-Clause-Patent" in names:
-        names.discard("BSD-2-Clause")
-    return names
-
-
-def notices_in(folded: str) -> set[str]:
-    """Return the licences that notices in folded text name."""
-    names = {
-        f"{_FAMILIES[found[1]]}-{found[2].replace(' ', '.') if ' ' in found[2] else found[2] + '.0'}"
-        f"-{'or-later' if found[3] else 'only'}"
-        for notice in _NOTICES
-        for found in notice.finditer(folded)
-    }
-    names.update(name for phrase, name in _SHORT_NOTICES if phrase in folded)
-    return {name for name in names if licensing.canonical(name).unknown is None}
+        return names - {"PSF-2.0", "ISC", "0BSD", "HPND"}
+    return names | bsd_in(folded) | mit_in(folded)
 
 
 def from_files(texts: Mapping[str, str]) -> str:
@@ -216,16 +182,29 @@ _MARKS: tuple[tuple[bytes, int, int], ...] = (
     (b"mozilla public", 200, 1200),
     (b"mit licen", 80, 300),
     (b"boost software", 80, 200),
+    (b"licensed under", 60, 300),
+    (b"licensed to psf", 10, 200),
+    (b"psf licen", 60, 60),
+    (b"governed by", 60, 200),
+    (b"under the terms of", 60, 300),
+    (b"readme.ijg", 120, 20),
     (b"permission is hereby granted", 0, 1800),
     (b"redistribution and use in source", 600, 2600),
     (b"permission to use, copy", 0, 1500),
 )
+# Who writes one of these grants something, in words of his own if nobody knows them.
+_GRANTS = (
+    *(b"permission is hereby granted", b"redistribution and use in source", b"permission to use, copy"),
+    b"permission is granted to use",
+)
 _CHOICE = re.compile(
-    r"\b(?:choice of|alternatively|at your option(?! any later)|dual licen[sc]ed|(?:licensed under|terms of) either"
-    r"|or when distributed separately)\b"
+    r"\b(?:choice of|alternatively|either of|at your option(?! any later)|dual licen[sc]ed"
+    r"|(?:licensed under|terms of) either|or when distributed separately)\b"
 )
 _MOST_IN_A_HEAD = 3
 """What names more licences than this is a list of licences (a checker, a table), not a notice."""
+_LONGEST_GRANT = 2048
+_WORDS = (b"licen", b"permi", b"redistribution", b"conditions of distribution")
 _TRIPLE = "version mpl 1 1 gpl 2 0 lgpl 2 1"
 
 
@@ -233,30 +212,37 @@ def detected(head: bytes, lowered: bytes) -> str | None:
     """Return the licence that a notice in the first bytes of a file names or a text there is, or None.
 
     Several are a choice if the notice says so ("alternatively", "at your option", "choice of"), else they hold
-    together. ``lowered`` is ``head.lower()``.
+    together. A grant in words that nobody knows is `NOASSERTION`: what holds for the repository does not hold there.
+    ``lowered`` is ``head.lower()``.
     """
-    if b"licen" not in lowered and b"permi" not in lowered and b"redistribution" not in lowered:
+    if not any(word in lowered for word in _WORDS):
         return None
     start, end = len(head), 0
     for mark, before, after in _MARKS:
         found = lowered.find(mark)
         if found >= 0:
             start, end = min(start, found - before), max(end, found + after)
-    if end == 0:
-        return None
-    # Files of one project mostly say the same; whole lines make the windows of such files equal more often.
-    start = head.rfind(b"\n", 0, max(start, 0)) + 1
-    return _in_window(head[start:end])
+    if end:
+        # Files of one project mostly say the same; whole lines make the windows of such files equal more often.
+        start = head.rfind(b"\n", 0, max(start, 0)) + 1
+        names, choice = _in_window(head[start:end])
+        if len(names) > _MOST_IN_A_HEAD:
+            return None
+        if names:
+            return licensing.either(names) if choice else licensing.every(names).expression
+    said = tagged(lowered)
+    if said is not None:
+        return said
+    # What the head cuts off cannot be known.
+    whole = len(head) if len(head) < licensing.HEAD_BYTES else len(head) - _LONGEST_GRANT
+    return NOASSERTION if any(lowered.find(grant, 0, whole) >= 0 for grant in _GRANTS) else None
 
 
 @lru_cache(maxsize=4096)
-def _in_window(window: bytes) -> str | None:
+def _in_window(window: bytes) -> tuple[tuple[str, ...], bool]:
+    """Return the licences named in part of a file's head, and whether they are a choice."""
     folded = _folded(window.decode("utf-8", "replace"))
     if _TRIPLE in folded:
-        return "MPL-1.1 OR GPL-2.0-or-later OR LGPL-2.1-or-later"
-    names = sorted({*_texts_in(folded), *notices_in(folded)})
-    if not names or len(names) > _MOST_IN_A_HEAD:
-        return None
-    if len(names) > 1 and _CHOICE.search(folded) is not None:
-        return licensing.either(names)
-    return licensing.every(names).expression
+        return ("MPL-1.1", "GPL-2.0-or-later", "LGPL-2.1-or-later"), True
+    names = tuple(sorted({*_texts_in(folded), *notices_in(folded)}))
+    return names, _CHOICE.search(folded) is not None

@@ -23,6 +23,7 @@ import xxhash
 from indexer import licensing
 from indexer.rules import compile_patterns, decode, suffix
 from indexer.sources.base import Item, Remark, SourceOptions, Unit
+from indexer.sources.carried import carried_origins
 from indexer.sources.files import DataFile, is_remote, listed, one_line, opened
 from indexer.sources.inflate import DamagedStream
 from indexer.sources.intake import Intake, Origin, address_template
@@ -44,6 +45,9 @@ _ZIP_UNIT_BYTES = 64 << 20
 _METADATA = frozenset(("METADATA", "PKG-INFO", "Cargo.toml", "package.json", "pom.xml", "MANIFEST.MF"))
 _MAX_METADATA = 1 << 20
 _MAX_KEPT = 64 << 20
+_MOST_PLACES = 12
+# A wheel keeps its licence files in a folder of their own, below it with the paths that they had in the source.
+_KEPT_LICENCES = re.compile(r"[^/]+\.dist-info(?:/licenses(?:/(?:src/)?(.+))?)?")
 _GO_MODULE = re.compile(r"([^@]+)@(v\d[^/]*)/")
 
 
@@ -150,7 +154,7 @@ class ArchivesSource:
             yield Unit(0, (None, tuple(notes)), xxhash.xxh3_128_hexdigest(stamp.encode("utf-8", "surrogatepass")))
 
     def _origins(self, file: DataFile, survey: _Survey, strip: str, package: Package | None) -> dict[str, Origin]:
-        """Return the origin of the root (``""``) and of every folder that states a licence of its own."""
+        """Return the origin of the root (``""``), of folders that state a licence, of files that inner packages own."""
         options = self._options
         if package is not None:
             root = package.origin()
@@ -172,10 +176,13 @@ class ArchivesSource:
         nearer: dict[str, dict[str, bytes]] = {}
         for folder, texts in survey.licences.items():
             inside = (folder + "/").removeprefix(strip).rstrip("/")
-            if inside == "" or inside in ("META-INF", "licenses", "LICENSES") or ".dist-info" in inside:
+            kept = _KEPT_LICENCES.fullmatch(inside)
+            if kept is not None:
+                inside = kept[1] or ""
+            if inside in ("", "META-INF", "licenses", "LICENSES"):
                 by_root.update(texts)
-            else:
-                nearer[inside] = texts
+            elif ".dist-info" not in inside:
+                nearer.setdefault(inside, texts)
         said = stated(by_root, by_root.get)
         if said is not None:
             if package is not None and package.licence.unknown is not None and said.expression != NOASSERTION:
@@ -186,7 +193,7 @@ class ArchivesSource:
             said = stated(nearer[inside], nearer[inside].get)
             if said is not None:
                 origins[inside] = said.applied(root, top=False)
-        return origins
+        return {**origins, **carried_origins(survey.metadata, strip, origins)}
 
     def _member(self, member: Member, part: Part, excluded: Callable[[str], bool]) -> Iterator[Item]:
         rules = self._options.rules
@@ -220,10 +227,10 @@ class ArchivesSource:
                 raise
             yield Skipped(shown, error.trouble, error.detail, member.size)
             return
-        folder = posixpath.dirname(path)
-        while folder and folder not in part.origins:
-            folder = posixpath.dirname(folder)
-        yield from self._intake.raw(raw, path, part.origins[folder])
+        place = path
+        while place and place not in part.origins:
+            place = posixpath.dirname(place)
+        yield from self._intake.raw(raw, path, part.origins[place])
 
 
 def _safe(name: str) -> str | None:
@@ -273,7 +280,8 @@ def _look(member: Member, found: _Survey) -> None:
         found.module = None
     if found.kept > _MAX_KEPT:
         return
-    if base in _METADATA and folder.count("/") <= 3 and member.size <= _MAX_METADATA:
+    told = base in _METADATA or base == "RECORD" and "/" in folder
+    if told and folder.count("/") <= 3 and member.size <= _MAX_METADATA:
         raw = member.read(_MAX_METADATA)
         found.metadata.setdefault(name, raw.decode("utf-8", "replace"))
         found.kept += len(raw)
@@ -292,7 +300,8 @@ def _identified(file: DataFile, survey: _Survey) -> tuple[str, Package | None]:
         said = next((text for path, text in sorted(metadata.items()) if path.endswith(".dist-info/METADATA")), None)
         return "", python_package(said) if said is not None else None
     if name.endswith(".jar"):
-        return "", maven_package(_main_pom(file, metadata), metadata.get("META-INF/MANIFEST.MF"), _base(file.name))
+        manifest = metadata.get("META-INF/MANIFEST.MF")
+        return "", maven_package(_main_pom(file, metadata), manifest, _base(file.name), _pom_finder(file, metadata))
     if name.endswith(".crate") and f"{top}Cargo.toml" in metadata:
         return top, cargo_package(metadata[f"{top}Cargo.toml"])
     if name.endswith(".tgz") and f"{top}package.json" in metadata:
@@ -306,21 +315,48 @@ def _identified(file: DataFile, survey: _Survey) -> tuple[str, Package | None]:
 
 def _main_pom(file: DataFile, metadata: dict[str, str]) -> str | None:
     """Return the POM of a jar: the one beside it, else the one inside that the file is named after."""
-    if not is_remote(file.path):
-        beside = re.sub(r"(?:-sources|-javadoc)?\.jar$", ".pom", file.path)
-        try:
-            with opened(beside) as stream:
-                decoded = decode(stream.read(_MAX_METADATA))
-                if decoded is not None:
-                    return decoded.utf8.decode("utf-8", "replace")
-        except OSError:
-            pass
+    beside = _pom_at(file, re.sub(r"(?:-sources|-javadoc)?\.jar$", ".pom", file.path))
+    if beside is not None:
+        return beside
     poms = {path.split("/")[-2]: text for path, text in sorted(metadata.items()) if path.endswith("/pom.xml")}
     base = _base(file.name)
     for artifact in sorted(poms, key=len, reverse=True):
         if base.startswith(artifact):
             return poms[artifact]
     return next(iter(poms.values())) if len(poms) == 1 else None
+
+
+def _pom_finder(file: DataFile, metadata: dict[str, str]) -> Callable[[str, str, str], str | None]:
+    """Return how a parent POM is found: in the jar, beside it, or where a repository of Maven keeps it."""
+
+    def find(group: str, artifact: str, version: str) -> str | None:
+        inside = metadata.get(f"META-INF/maven/{group}/{artifact}/pom.xml")
+        name = f"{artifact}-{version}.pom"
+        if inside is not None or not {group, artifact, version}.isdisjoint((".", "..")) or "/" in group + name:
+            return inside
+        folder = posixpath.dirname(file.path)
+        places = [f"{folder}/{name}"]
+        # …/group/as/folders/artifact/version/artifact-version.jar
+        above = posixpath.dirname(posixpath.dirname(folder))
+        places += [f"{above}/{artifact}/{version}/{name}"]
+        path = f"{group.replace('.', '/')}/{artifact}/{version}/{name}"
+        while above not in ("", "/"):
+            above = posixpath.dirname(above)
+            places.append(f"{above}/{path}")
+        return next((text for place in places[:_MOST_PLACES] if (text := _pom_at(file, place)) is not None), None)
+
+    return find
+
+
+def _pom_at(file: DataFile, path: str) -> str | None:
+    if is_remote(file.path):
+        return None
+    try:
+        with opened(path) as stream:
+            decoded = decode(stream.read(_MAX_METADATA))
+    except OSError:
+        return None
+    return decoded.utf8.decode("utf-8", "replace") if decoded is not None else None
 
 
 def _base(name: str) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from email.errors import MessageError
 from email.message import Message
 from email.parser import HeaderParser
-from typing import Any
+from typing import Any, TypeAlias
 from xml.etree import ElementTree
 
 from indexer import licensing
@@ -169,12 +169,20 @@ def _npm_licence(package: dict[str, Any]) -> Licence:
     return licensing.canonical(said)
 
 
-def maven_package(pom: str | None, manifest: str | None, file_name: str) -> Package | None:
+PomReader: TypeAlias = Callable[[str, str, str], str | None]
+"""Returns the text of the POM of a group, artifact and version, or None where it cannot be had."""
+_MOST_PARENTS = 16
+
+
+def maven_package(
+    pom: str | None, manifest: str | None, file_name: str, read_pom: PomReader | None = None
+) -> Package | None:
     """Return what a POM says, what it lacks from the jar's manifest, and what that lacks from the file's name.
 
-    Several licences in a POM are a choice (Maven: "the user may choose"); a parent POM is not looked for.
+    Several licences in a POM are a choice (Maven: "the user may choose"). Group, version, licences and addresses that
+    a POM does not state are its parent's, which ``read_pom`` finds.
     """
-    found = _pom(pom) if pom is not None else {}
+    found = _with_parents(_pom(pom), read_pom) if pom is not None else {}
     main = _manifest(manifest) if manifest is not None else {}
     stem = re.sub(r"-(?:sources|javadoc)$", "", file_name.removesuffix(".jar"))
     named = re.fullmatch(r"(.+?)-(\d[\w.+-]*)", stem)
@@ -194,6 +202,22 @@ def maven_package(pom: str | None, manifest: str | None, file_name: str) -> Pack
         licence,
         _address((found.get("scm"), found.get("url"), main.get("bundle-docurl"))),
     )
+
+
+def _with_parents(found: dict[str, Any], read_pom: PomReader | None) -> dict[str, Any]:
+    """Return a POM with what it inherits; a circle or a missing parent ends the search."""
+    parent = found.get("parent")
+    for _ in range(_MOST_PARENTS):
+        if read_pom is None or parent is None or not all(parent):
+            break
+        text = read_pom(*parent)
+        if text is None:
+            break
+        above = _pom(text)
+        for field in ("url", "scm", "licences"):
+            found[field] = found.get(field) or above.get(field)
+        parent = above.get("parent")
+    return found
 
 
 def _pom(text: str) -> dict[str, Any]:
@@ -236,6 +260,9 @@ def _pom(text: str) -> dict[str, Any]:
         "url": said("url"),
         "scm": said("scm", "url"),
         "licences": names,
+        "parent": (said("parent", "groupId"), said("parent", "artifactId"), said("parent", "version"))
+        if inside(root, "parent") is not None
+        else None,
     }
 
 

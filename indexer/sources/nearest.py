@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -13,6 +14,9 @@ from provenance.records import NOASSERTION
 
 MAX_LICENCE_BYTES = 256 << 10
 _MAX_FILES = 8
+_TAG = re.compile(rb"SPDX-License-Identifier:[^\r\n]{1,100}")
+_MOST_TAGS = 5
+"""A file with more different tags explains licences (the kernel's license-rules.rst); it does not state one."""
 
 
 class Stated(NamedTuple):
@@ -58,7 +62,7 @@ def stated(names: Iterable[str], read: Callable[[str], bytes | None]) -> Stated 
     for name in sorted(names)[:_MAX_FILES]:
         raw = read(name)
         decoded = decode(raw) if raw is not None else None
-        if decoded is not None:
+        if decoded is not None and len(set(_TAG.findall(decoded.utf8))) <= _MOST_TAGS:
             texts[name] = decoded.utf8.decode("utf-8", "replace")
             lines.update(dict.fromkeys(licensing.copyrights(decoded.utf8[: licensing.HEAD_BYTES])))
     said = from_files(texts)

@@ -95,9 +95,17 @@ def _by_licence_files(origin: Origin, folder: str, unknown: bool) -> Origin:
 def _recorded(path: str) -> list[str]:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            rows = csv.reader(file.read(_MAX_RECORD_BYTES).splitlines())
-            return [row[0] for row in rows if row and not row[0].startswith(("../", "/"))]
-    except (OSError, csv.Error):
+            return recorded_paths(file.read(_MAX_RECORD_BYTES))
+    except OSError:
+        return []
+
+
+def recorded_paths(record: str) -> list[str]:
+    """Return the paths that a RECORD lists, those outside of its folder left out; none of one that is no CSV."""
+    try:
+        rows = csv.reader(record.splitlines())
+        return [row[0] for row in rows if row and not row[0].startswith(("../", "/"))]
+    except csv.Error:
         return []
 
 

@@ -1,0 +1,112 @@
+"""How often licence and origin are right: against 200 files labelled by hand.
+
+labels.json names each file by registry, package, version and path, with the licence that a reader of the file and of
+the licence files around it finds, and where that is said (several where the same is said in more than one place). The
+packages are fetched by their registries' clients, the Linux source by `apt-get download`; everything is read as
+`provenance index` reads it.
+
+    python -m benchmarks.licences.score --data DIR [--linux DIR] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from license_expression import get_spdx_licensing
+
+from benchmarks.packages.fetch import chosen, fetch, file_name
+from indexer.sources import open_source
+from indexer.sources.base import SourceOptions
+from provenance.records import Document, Source
+
+LABELS = Path(__file__).with_name("labels.json")
+LICENSING = get_spdx_licensing()
+
+
+class Label(NamedTuple):
+    """What a reader found about one file; ``origins`` are words with blanks between them."""
+
+    registry: str
+    name: str
+    version: str
+    path: str
+    license: str
+    origins: str
+    note: str
+
+
+def labels() -> list[Label]:
+    return [Label(*row) for row in json.loads(LABELS.read_text("utf-8"))["files"]]
+
+
+def linux(folder: Path, label: Label) -> Path:
+    """Return the unpacked source of the Debian package, fetched into ``folder`` if it is not there."""
+    unpacked = folder / label.name
+    if not unpacked.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["apt-get", "download", f"{label.name}={label.version}"], cwd=folder, check=True)
+        (archive,) = folder.glob(f"{label.name}_*.deb")
+        subprocess.run(["dpkg-deb", "-x", archive, folder / "deb"], check=True)
+        subprocess.run(["tar", "-C", folder, "-xf", folder / f"deb/usr/src/{label.name}.tar.xz"], check=True)
+    return unpacked
+
+
+def sources_of(location: Path, wanted: set[str]) -> Iterator[Source]:
+    """Yield what an index would know of the wanted paths."""
+    source = open_source(str(location), SourceOptions())
+    for unit in source.plan():
+        for item in source.read(unit):
+            if isinstance(item, Document) and item.source.path in wanted:
+                yield item.source
+
+
+def equivalent(one: str, other: str) -> bool:
+    """Return whether two expressions mean the same, whatever the order of their parts."""
+    return bool(one == other or LICENSING.is_equivalent(one, other))
+
+
+def score(data: Path, kernel: Path | None) -> dict[str, Any]:
+    every = labels()
+    named = fetch(data)
+    files = {(package.registry, package.name): named / package.registry / file_name(package) for package in chosen()}
+    places = {label: files.get((label.registry, label.name)) for label in every}
+    right: Counter[str] = Counter()
+    misses = []
+    for place, label in sorted({(str(place), label) for label, place in places.items() if place is None}):
+        places[label] = kernel or linux(data / "linux", label)
+        del place
+    for location in sorted({place for place in places.values() if place is not None}):
+        mine = [label for label, place in places.items() if place == location]
+        found = {source.path: source for source in sources_of(location, {label.path for label in mine})}
+        for label in mine:
+            said = found.get(label.path)
+            licence = said is not None and equivalent(said.license, label.license)
+            origin = said is not None and said.license_origin in label.origins.split()
+            right["licence"] += licence
+            right["licence and origin"] += licence and origin
+            if not (licence and origin):
+                misses.append({**label._asdict(), "said": said and f"{said.license} ({said.license_origin})"})
+    return {"files": len(every), **right, "misses": misses}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="where what is fetched is kept")
+    parser.add_argument("--linux", type=Path, help="the unpacked Linux source, if it is there already")
+    parser.add_argument("--json", type=Path, help="write the result there")
+    options = parser.parse_args()
+    result = score(options.data, options.linux)
+    text = json.dumps(result, indent=1, ensure_ascii=False)
+    print(text)
+    if options.json is not None:
+        options.json.write_text(text + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
