@@ -207,7 +207,10 @@ def judge_absent(index: Index, normalised: list[bytes], folders: list[str], coun
     made = candidates(chance, normalised, folders, count * 3)
     grams = [gram_hashes(normalise(part), WINDOW) for part in made]
     present = present_grams(normalised, np.unique(np.concatenate(grams)), WINDOW)
-    absent = [part for part, own in zip(made, grams, strict=True) if not np.isin(own, present).any()][:count]
+    owners = np.repeat(np.arange(len(made)), [len(own) for own in grams])
+    known = np.unique(owners[np.isin(np.concatenate(grams), present)])
+    taken = set(known.tolist())
+    absent = [part for number, part in enumerate(made) if number not in taken][:count]
     verdicts: Counter[str] = Counter()
     hits = expected = 0.0
     for number in progress("absent", len(absent)):
