@@ -112,20 +112,19 @@ class NoRecitation(LogitsProcessor):
             top = torch.topk(scores, count).indices.tolist()[looked:]
             texts = self._decoded([(*row.tokens[row.start :], token) for token in top])
             for token, text in zip(top, texts, strict=True):
-                if scores[token] == -float("inf"):
+                if scores[token] == -float("inf") or token in self._end:
                     continue
-                if token not in self._end and row.state.completes(text[len(row.text) :]):
+                if row.state.completes(text[len(row.text) :]):
                     row.report.forbidden += 1
                 else:
                     allowed.append(token)
             looked, count = count, min(4 * count, size)
-        kept = scores[allowed].clone()
+        row.report.ended = not allowed
+        # The model may end its answer wherever it likes.
+        kept = [*allowed, *self._end]
+        values = scores[kept].clone() if allowed else torch.zeros(len(kept), dtype=scores.dtype)
         scores[:] = -float("inf")
-        if allowed:
-            scores[allowed] = kept
-        else:
-            row.report.ended = True
-            scores[self._end] = 0.0
+        scores[kept] = values.to(scores.device)
 
     def _decoded(self, sequences: list[tuple[int, ...]]) -> list[str]:
         """Return texts without the characters at their ends that the next token may still complete."""

@@ -1,0 +1,218 @@
+"""A guard in the decoder: a model of StarCoder's architecture, trained until it recites a file, cannot recite it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from provenance.errors import ParameterError
+from provenance.guard.decoding import Prompt, Recitation
+from provenance.guard.guarded import Guard
+from provenance.guard.policy import Policy, Rule
+from provenance.guard.policy_file import PRESETS
+from provenance.index import Index
+from provenance.windows import check_floor
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+LENGTH = 900
+
+
+@pytest.fixture(scope="module")
+def recited(corpus_texts: list[str]) -> str:
+    """The part of a file of the corpus that the model knows by heart."""
+    (text,) = [text for text in corpus_texts if "class JSONDecoder" in text]
+    at = text.index("class JSONDecoder")
+    return text[at : at + LENGTH]
+
+
+@pytest.fixture(scope="module")
+def trained(recited: str) -> tuple[Any, Any]:
+    """A GPTBigCode model and its BPE tokenizer."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    learner = trainers.BpeTrainer(vocab_size=500, special_tokens=["<|end|>"], initial_alphabet=alphabet)
+    tokenizer.train_from_iterator([recited] * 2, learner)
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|end|>")
+    torch.manual_seed(7)
+    torch.set_num_threads(1)  # the model is too small for more
+    config = transformers.GPTBigCodeConfig(
+        vocab_size=len(fast), n_positions=1024, n_embd=64, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=0,
+        pad_token_id=0, attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0,
+    )  # fmt: skip
+    model = transformers.GPTBigCodeForCausalLM(config)
+    ids = torch.tensor([fast(recited)["input_ids"]])
+    optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    model.train()
+    for _ in range(200):
+        loss = model(input_ids=ids, labels=ids).loss
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        if loss.item() < 0.02:
+            break
+    model.eval()
+    return model, fast
+
+
+PROMPT = "class JSONDecoder"
+
+
+def generated(model: Any, tokenizer: Any, prompts: list[str], **settings: Any) -> tuple[list[str], Any]:
+    ids = tokenizer(prompts, return_tensors="pt")["input_ids"]
+    mask = torch.ones_like(ids)
+    made = model.generate(ids, attention_mask=mask, max_new_tokens=140, **settings)
+    sequences = made if isinstance(made, torch.Tensor) else made.sequences
+    return tokenizer.batch_decode(sequences[:, ids.shape[1] :], skip_special_tokens=True), made
+
+
+@pytest.fixture(scope="module")
+def floor(corpus: Index) -> int:
+    return check_floor(corpus.geometry, PRESETS["strict"].min_chars)
+
+
+@pytest.fixture
+def guard(corpus: Index) -> Iterator[Guard]:
+    with Guard(corpus, PRESETS["strict"]) as guard:
+        yield guard
+
+
+def wrapped(trained: tuple[Any, Any], guard: Guard) -> Any:
+    from provenance.guard.transformers import wrap
+
+    return wrap(trained[0], trained[1], guard)
+
+
+def test_the_model_recites_when_nobody_guards_it(
+    trained: tuple[Any, Any], corpus_texts: list[str], scan: Callable[..., list[int]], floor: int
+) -> None:
+    (text,), _ = generated(*trained, [PROMPT], do_sample=False)
+    assert max(scan(corpus_texts, [text], floor)) > 200
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"do_sample": False},
+        {"do_sample": True, "num_return_sequences": 4, "temperature": 0.8, "top_k": 20},
+        {"do_sample": False, "num_beams": 3, "num_return_sequences": 2},
+        {"do_sample": False, "return_dict_in_generate": True},
+    ],
+    ids=["greedy", "sampled", "beams", "dict"],
+)
+def test_a_guarded_model_writes_no_run_of_the_floor(
+    trained: tuple[Any, Any],
+    guard: Guard,
+    corpus_texts: list[str],
+    scan: Callable[..., list[int]],
+    floor: int,
+    settings: dict[str, Any],
+) -> None:
+    torch.manual_seed(3)
+    texts, made = generated(wrapped(trained, guard), trained[1], [PROMPT], **settings)
+    assert scan(corpus_texts, texts, floor) == []
+    assert len(made.attribution) == len(made.texts) == len(texts)
+    assert all(each["forbidden"] > 0 or each["ended_by_guard"] for each in made.attribution)
+    assert all(len(text) > 60 for text in texts)
+    assert all(each["spans"] == [] and each["ending"] == "complete" for each in made.attribution)
+
+
+def test_changed_white_space_does_not_evade_it(trained: tuple[Any, Any], guard: Guard, recited: str) -> None:
+    prompt = Prompt(guard, "")
+    state = Recitation(prompt, 8)
+    ended = False
+    for line in recited.split("\n"):
+        for piece in (line[at : at + 3] for at in range(0, len(line), 3)):
+            if state.near and state.completes(piece):
+                ended = True
+            state.feed(piece)
+        state.feed("\r\n \t \n")
+    assert ended
+
+
+def test_a_batch_is_guarded_row_by_row(
+    trained: tuple[Any, Any], guard: Guard, corpus_texts: list[str], scan: Callable[..., list[int]], floor: int
+) -> None:
+    model, tokenizer = trained
+    ids = tokenizer(PROMPT)["input_ids"]
+    other = tokenizer("zq zq zq zq zq zq zq zq")["input_ids"][: len(ids)]
+    assert len(other) == len(ids)
+    batch = torch.tensor([ids, other])
+    made = wrapped(trained, guard).generate(
+        batch, attention_mask=torch.ones_like(batch), max_new_tokens=140, do_sample=False
+    )
+    texts = tokenizer.batch_decode(made[:, len(ids) :], skip_special_tokens=True)
+    assert scan(corpus_texts, texts, floor) == [] and made.attribution[0]["forbidden"] > 0
+
+
+def test_where_every_token_is_forbidden_the_sequence_ends(
+    trained: tuple[Any, Any], corpus: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Recitation, "completes", lambda self, piece: True)
+    with Guard(corpus, PRESETS["strict"]) as guard:
+        (text,), made = generated(wrapped(trained, guard), trained[1], [PROMPT], do_sample=False)
+    assert made.attribution[0]["ended_by_guard"] and 30 < len(text) < 127
+
+
+def test_annotations_tell_of_what_was_recited_and_nothing_is_changed(trained: tuple[Any, Any], corpus: Index) -> None:
+    (plain,), _ = generated(*trained, [PROMPT], do_sample=False)
+    with Guard(corpus) as guard:
+        (text,), made = generated(wrapped(trained, guard), trained[1], [PROMPT], do_sample=False)
+    assert text == plain == made.texts[0]
+    spans = made.attribution[0]["spans"]
+    assert spans and spans[0]["evidence"][0]["sources"][0]["path"].endswith("decoder.py")
+
+
+def test_other_actions_cut_the_sequence_where_they_cut_the_text(trained: tuple[Any, Any], corpus: Index) -> None:
+    policy = Policy("p", (Rule("all", "stop"),), on_error="closed")
+    with Guard(corpus, policy) as guard:
+        (text,), made = generated(wrapped(trained, guard), trained[1], [PROMPT], do_sample=False)
+        assert made.attribution[0]["ending"] == "ended" and len(made.texts[0]) < 64
+        assert made.texts[0].startswith(text)
+        with pytest.raises(ParameterError, match="streamer"):
+            wrapped(trained, guard).generate(torch.tensor([[5]]), streamer=object())
+
+
+def test_a_streamer_sees_what_the_decoder_let_through(
+    trained: tuple[Any, Any], guard: Guard, corpus_texts: list[str], scan: Callable[..., list[int]], floor: int
+) -> None:
+    seen: list[str] = []
+
+    class Listener(transformers.TextStreamer):  # type: ignore[misc, name-defined]
+        def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+            seen.append(text)
+
+    model, tokenizer = trained
+    (text,), _ = generated(
+        wrapped(trained, guard), tokenizer, [PROMPT], do_sample=False, streamer=Listener(tokenizer, skip_prompt=True)
+    )
+    assert "".join(seen).replace("<|end|>", "").strip() == text.strip() and scan(corpus_texts, seen, floor) == []
+
+
+def test_copyleft_asks_for_the_sources_of_what_it_forbids(trained: tuple[Any, Any], corpus: Index) -> None:
+    (plain,), _ = generated(*trained, [PROMPT], do_sample=False)
+    with Guard(corpus, PRESETS["copyleft"]) as guard:
+        (text,), _ = generated(wrapped(trained, guard), trained[1], [PROMPT], do_sample=False)
+        assert text != plain
+    with Guard(corpus, replace(PRESETS["copyleft"], allow=("*",))) as guard:
+        (text,), _ = generated(wrapped(trained, guard), trained[1], [PROMPT], do_sample=False)
+        assert text == plain
+
+
+def test_what_cannot_be_guarded_is_refused(trained: tuple[Any, Any], guard: Guard) -> None:
+    model = wrapped(trained, guard)
+    with pytest.raises(ParameterError, match="no input ids"):
+        model.generate(inputs_embeds=torch.zeros(1, 1, 64))
+    assert model.config is trained[0].config
