@@ -20,6 +20,8 @@ from provenance.windows import window_count
 if TYPE_CHECKING:
     from provenance.membership.blocked import BlockedFilter
 
+_FETCHED_BYTES = 1 << 16
+"""How much of a text is looked at before a filter is asked that may lie on disk."""
 _PAIR = struct.Struct("<QQ")
 
 
@@ -50,6 +52,11 @@ def ask_blocked(filters: Sequence[BlockedFilter], normalised: bytes) -> Hits:
     """Return the answer of blocked filters of one geometry, asked in one pass."""
     geometry = filters[0].geometry
     codepoints = geometry.unit == "codepoint"
+    if any(each.large for each in filters):
+        part = normalised[:_FETCHED_BYTES]
+        keys = kernel.window_keys(part, geometry.width, 1, geometry.seed, codepoints=codepoints)
+        for each in filters:
+            each.fetch(keys)
     count, chains = kernel.chains(
         [each.operand for each in filters],
         normalised,

@@ -98,3 +98,17 @@ def test_ranges_far_into_a_long_text_are_right_too() -> None:
     at = [0, 1, 1023, 1024, 4095, 4096, 4097, 20_000, 44_999, 45_000]
     found = byte_chains([(place, place) for place in at], geometry, text.encode())
     assert found == [(len(text[:place].encode()),) * 2 for place in at]
+
+
+@pytest.mark.parametrize("seconds_a_read", [0.0, 1e9])
+def test_asking_for_pages_ahead_changes_no_answer(
+    make_filter: MakeFilter, geometry: Geometry, monkeypatch: pytest.MonkeyPatch, seconds_a_read: float
+) -> None:
+    filters = [make_filter(tiles(TEXT[:1600], geometry)), make_filter(tiles(TEXT[1600:], geometry))]
+    expected = ask(filters, TEXT)
+    assert expected[0][1].hits > 90
+    monkeypatch.setattr("provenance.membership.blocked.CHECKED_AT_OPEN", 0)
+    monkeypatch.setattr("provenance.membership.blocked._SECONDS_A_READ", seconds_a_read)
+    assert all(each.large for each in filters)
+    assert ask(filters, TEXT) == expected
+    assert ask(filters, b"") == ask(filters[:1], b"")
