@@ -204,7 +204,7 @@ class BlockedFilter:
         return len(self._body) > CHECKED_AT_OPEN
 
     def fetch(self, keys: bytes) -> None:
-        """Ask the system for the pages in which keys (u64, little-endian) will be looked up, if they seem to be on disk.
+        """Ask the system for the pages in which keys (u64, little-endian) will be looked up, if they seem on disk.
 
         Without it each key waits for the disk by itself. A page of the first half is a region; few strangers reach the
         second. Whether a filter is cold shows in the time of the first keys; a wrong guess costs time alone.
