@@ -1,17 +1,19 @@
 """Ranked search: the texts that hold some of the words, best first.
 
 The engine proposes the best of every part of the index; they are ranked again by BM25 (k1 1.2, b 0.75, inverse
-document frequency ln(1 + (N - n + 0.5) / (n + 0.5)); Robertson and Zaragoza, 2009) with the frequencies of the
-whole index, counted on the stored texts, so that the answer depends neither on the engine nor on how the corpus
-was cut into segments. A text's length is its bytes.
+document frequency ln(1 + (N - n + 0.5) / (n + 0.5)); Robertson and Zaragoza, 2009) on the stored texts, so that the
+answer depends neither on the engine nor on how the corpus was cut into segments. A text's length is its bytes. How
+many texts hold a word is counted where all that may hold any are proposed, and is the engine's to say elsewhere.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from provenance.errors import QueryRejected
 from provenance.index import Index
+from provenance.records import ContentRef, Source
 from provenance.search.base import Filters
 from provenance.search.collecting import Gathering, Reach, check_page, make_hit
 from provenance.search.literal import LiteralMatcher
@@ -49,17 +51,23 @@ def search_words(
     wanted = _UNLIMITED if everything else max(2 * (offset + limit), reach.count or 0, FIRST_PAGE)
     candidates = index.engine.ranked(words, filters, wanted)
     matcher = WordsMatcher(words)
-    scorer = _Scorer(index, words)
     gathering = Gathering(index, filters, offset, limit, facets=reach.facets)
-    scored = []
+    found: list[tuple[ContentRef, list[tuple[bytes, Source]], int, list[int]]] = []
     for ref in candidates.refs:
         documents = gathering.documents_of(ref)
-        score = scorer.score(index.text(ref)) if documents else 0.0
-        if score > 0.0:
-            scored.append((-score, ref, documents))
-    scored.sort(key=lambda entry: entry[:2])
-    for score, ref, documents in scored:
-        gathering.add(ref, documents, -score)
+        if documents:
+            text = index.text(ref)
+            counts = matcher.counts(text)
+            if any(counts):
+                found.append((ref, documents, len(text), counts))
+    if candidates.complete:
+        holding = [sum(counts[number] > 0 for *_, counts in found) for number in range(len(words))]
+    else:
+        holding = [index.engine.document_frequency(word) for word in words]
+    score = _scorer(index, holding)
+    scored = sorted((-score(size, counts), ref, documents) for ref, documents, size, counts in found)
+    for negative, ref, documents in scored:
+        gathering.add(ref, documents, -negative)
     hits = tuple(make_hit(index, matcher, entry, reach.context) for entry in gathering.page())
     return SearchResults(
         Total(gathering.documents, candidates.complete),
@@ -77,6 +85,10 @@ class WordsMatcher:
         self._words = [LiteralMatcher(word) for word in words]
         self.longest: int | None = None
 
+    def counts(self, text: bytes) -> list[int]:
+        """Return how often a text has each word."""
+        return [len(whole_words(text, word.find(text, 0))) for word in self._words]
+
     def find(self, text: bytes, limit: int) -> list[tuple[int, int]]:
         """Return the first places of any of the words, as half-open ranges of bytes."""
         places = [place for word in self._words for place in whole_words(text, word.find(text, 0))]
@@ -92,21 +104,16 @@ def whole_words(text: bytes, places: list[tuple[int, int]]) -> list[tuple[int, i
     ]
 
 
-class _Scorer:
-    def __init__(self, index: Index, words: list[str]) -> None:
-        contents = max(1, index.contents)
-        self._average = max(1.0, sum(segment.text_bytes for segment in index.segments) / contents)
-        self._weights = []
-        for word in words:
-            holding = min(index.engine.document_frequency(word), contents)
-            weight = math.log(1.0 + (contents - holding + 0.5) / (holding + 0.5))
-            self._weights.append((LiteralMatcher(word), weight))
+def _scorer(index: Index, holding: list[int]) -> Callable[[int, list[int]], float]:
+    """Return BM25 of a text by its bytes and how often it has each word, ``holding`` being how many texts have it."""
+    contents = max(1, index.contents)
+    average = max(1.0, sum(segment.text_bytes for segment in index.segments) / contents)
+    weights = [math.log(1.0 + (contents - min(n, contents) + 0.5) / (min(n, contents) + 0.5)) for n in holding]
 
-    def score(self, text: bytes) -> float:
-        """Return BM25 of a text; 0 where it holds none of the words."""
-        norm = _SATURATION * (1.0 - _LENGTH_WEIGHT + _LENGTH_WEIGHT * len(text) / self._average)
-        total = 0.0
-        for matcher, weight in self._weights:
-            count = len(whole_words(text, matcher.find(text, 0)))
-            total += weight * count * (_SATURATION + 1.0) / (count + norm)
-        return total
+    def score(size: int, counts: list[int]) -> float:
+        norm = _SATURATION * (1.0 - _LENGTH_WEIGHT + _LENGTH_WEIGHT * size / average)
+        return sum(
+            weight * count * (_SATURATION + 1.0) / (count + norm) for weight, count in zip(weights, counts, strict=True)
+        )
+
+    return score

@@ -42,7 +42,7 @@ def found(file: bytes, part: bytes, after: int = -1, limit: int = ALL, **how: bo
 
 
 @given(texts, parts, st.booleans(), st.booleans(), st.integers(-1, 12), st.integers(0, 5))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_both_kernels_write_the_same_file_and_give_the_same_answer(
     contents: list[bytes], part: bytes, fold_case: bool, verbatim: bool, after: int, limit: int
 ) -> None:
@@ -53,7 +53,7 @@ def test_both_kernels_write_the_same_file_and_give_the_same_answer(
 
 
 @given(texts, st.data())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_a_text_is_found_by_every_part_of_its_normalised_form(contents: list[bytes], data: st.DataObject) -> None:
     file = gram_file(contents)
     for number, content in enumerate(contents):
@@ -65,7 +65,7 @@ def test_a_text_is_found_by_every_part_of_its_normalised_form(contents: list[byt
 
 
 @given(texts, st.data())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_a_text_is_found_by_every_part_of_it_as_it_stands(contents: list[bytes], data: st.DataObject) -> None:
     file = gram_file(contents)
     for number, content in enumerate(contents):
@@ -99,7 +99,7 @@ def test_places_are_ranges_of_the_source_text() -> None:
 
 
 @given(texts, parts)
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_pages_join_to_the_whole_answer(contents: list[bytes], part: bytes) -> None:
     file = gram_file(contents)
     part = kernel.normalise(part)
@@ -177,7 +177,7 @@ def test_limits_are_checked() -> None:
 
 
 @given(texts.filter(bool), parts, st.booleans(), st.booleans())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_grams_as_words_are_the_same_from_both_kernels_and_miss_nothing(
     contents: list[bytes], part: bytes, fold_case: bool, verbatim: bool
 ) -> None:
