@@ -122,7 +122,7 @@ _SPOKEN = {
             "mozilla public license version 2 0", "mpl 2 0", "mpl v2 0",
         ),
         "MulanPSL-2.0": ("mulan permissive software license v2 mulanpsl 2 0", "mulan psl v2"),
-        "NCSA": ("university of illinois ncsa open source license",),
+        "NCSA": ("university of illinois ncsa open source license", "university of illinois open source license"),
         "OFL-1.1": ("sil open font license 1 1 ofl 1 1", "ofl", "sil ofl 1 1"),
         "PSF-2.0": ("psf", "psfl", "python software foundation license", "psf license", "python software foundation"),
         "PostgreSQL": ("postgresql license",),

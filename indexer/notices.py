@@ -38,6 +38,7 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     ("either of apache license version 2 0", "Apache-2.0"),
     ("subject to the terms of the mozilla public license v 2 0", "MPL-2.0"),
     ("distributed under the boost software license version 1 0", "BSL-1.0"),
+    ("or the apache license version 2 0", "Apache-2.0"),
     ("or the mit license", "MIT"),
     ("or mit license", "MIT"),
     ("may be used under the terms of the gnu general public license version 2 the gpl", "GPL-2.0-only"),
@@ -47,7 +48,7 @@ _PHRASES: tuple[tuple[str, str], ...] = (
 )
 _STATED = re.compile(
     r"\b(?:under|governed by|terms of)(?: (?:the|a|terms|conditions|and|of|same)){0,4}"
-    r" ((?:\w+ ){1,4}?licen[cs]e(?: v(?:ersion)? ?\d(?: \d)?)?)\b"
+    r" ((?:\w+ ){1,6}?licen[cs]e(?: v(?:ersion)? ?\d(?: \d)?)?)\b"
 )
 _EITHER = re.compile(r"\b(?:under|of) either(?: of)? (.{1,400}?) at your option")
 _IN_EITHER = re.compile(

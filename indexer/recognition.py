@@ -87,8 +87,12 @@ def _runs(folded: str) -> _Runs:
 
 
 def _reference_runs(text: str) -> _Runs:
-    """Return the runs of a reference text that do not touch what everybody fills in: holder, year, name."""
-    return frozenset().union(*(_runs(_folded(part)) for part in _COPYRIGHT_LINE.split(text)))
+    """Return the runs of a reference text that do not touch what everybody fills in: holder, year, name.
+
+    How to apply a licence, which follows its terms, is often left out of copies.
+    """
+    terms = text.partition("END OF TERMS AND CONDITIONS")[0]
+    return frozenset().union(*(_runs(_folded(part)) for part in _COPYRIGHT_LINE.split(terms)))
 
 
 @lru_cache(maxsize=1)
@@ -188,6 +192,8 @@ _MARKS: tuple[tuple[bytes, int, int], ...] = (
     (b"governed by", 60, 200),
     (b"under the terms of", 60, 300),
     (b"readme.ijg", 120, 20),
+    (b"university of illinois", 60, 100),
+    (b"permission is granted to anyone", 400, 1000),
     (b"permission is hereby granted", 0, 1800),
     (b"redistribution and use in source", 600, 2600),
     (b"permission to use, copy", 0, 1500),
