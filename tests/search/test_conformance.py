@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
 import pytest
@@ -53,6 +54,7 @@ def test_a_literal_is_found_wherever_it_stands(corpus: Any, literal: str) -> Non
     check_exact(search_literal(corpus.index, literal, **ALL), corpus.ids(lambda document: needle in document.utf8))
 
 
+@cache
 def folded(text: str) -> str:
     """Return a text with simple case folding of what is not ASCII, and ASCII in lower case."""
     result = []
