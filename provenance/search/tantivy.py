@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 
 import tantivy
@@ -31,6 +32,7 @@ _ANALYSER = "words"
 _HEAP_BYTES = 64_000_000
 _COMMIT_BYTES = 64 << 20
 """Text after which a writer waits for tantivy's thread: it queues 10,000 documents, whatever their size."""
+_REMOVALS = 10
 
 _KEYWORDS = (("language", "languages"), ("repository", "repositories"), ("owner", "owners"), ("license", "licenses"))
 """Fields of the engine, and what they are called in `Filters` and `Keywords`."""
@@ -255,12 +257,24 @@ def _borrowed(folder: Path) -> Iterator[Path]:
 
     Once the files are mapped the links are not needed.
     """
-    with refusals_named(folder), TemporaryDirectory(prefix="provenance-") as name:
-        borrowed = Path(name)
-        for file in folder.iterdir():
-            if not file.name.startswith("."):
-                (borrowed / file.name).symlink_to(file.absolute())
+    with refusals_named(folder):
+        borrowed = Path(mkdtemp(prefix="provenance-"))
+    try:
+        with refusals_named(folder):
+            for file in folder.iterdir():
+                if not file.name.startswith("."):
+                    (borrowed / file.name).symlink_to(file.absolute())
         yield borrowed
+    finally:
+        _remove(borrowed)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder of links; a thread of tantivy's first reader may lock in it once more meanwhile."""
+    for _ in range(_REMOVALS):
+        rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            break
 
 
 @contextmanager
