@@ -56,12 +56,11 @@ class Prompt:
 class Recitation:
     """The copies at the end of one growing text; cheap to copy."""
 
-    def __init__(self, prompt: Prompt, longest_token: int) -> None:
-        """Begin a text whose tokens are at most ``longest_token`` bytes long."""
+    def __init__(self, prompt: Prompt) -> None:
+        """Begin a text."""
         self._prompt = prompt
         geometry = prompt.geometry
-        more = 1 + longest_token // geometry.stride
-        self._near = prompt.guard.policy.min_chars - more * geometry.stride
+        self._near = prompt.guard.policy.min_chars - geometry.stride
         self._chains = Chains(geometry)
         self._normaliser = StreamNormaliser()
         self._tail = b""
@@ -79,10 +78,15 @@ class Recitation:
 
     @property
     def near(self) -> bool:
-        """Tell whether one more token may complete a copy."""
+        """Tell whether one more window may complete a copy: a token shorter than a stride brings no more."""
         width = self._prompt.geometry.width
         living = self._chains.living.values()
         return self._near < width or any(each.last + width - each.start >= self._near for each in living)
+
+    @property
+    def copying(self) -> bool:
+        """Tell whether the text ends in what may become a copy."""
+        return bool(self._chains.living)
 
     def feed(self, piece: str) -> bool:
         """Read the next piece of the text; return whether the policy blocks what it completes."""

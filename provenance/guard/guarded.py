@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
 
+from provenance.errors import ParameterError
 from provenance.guard.decisions import Audit, Decision, Tally
 from provenance.guard.evidence import Examiner
 from provenance.guard.policy import Policy
@@ -67,6 +68,19 @@ class Guard:
     def session(self, prompt: str = "", *, answer: str | None = None) -> Session:
         """Return the guard of one answer to ``prompt``; ``answer`` is its id in the audit."""
         return Session(self, prompt, answer)
+
+    def wrap(self, model: Any, tokenizer: Any) -> Any:
+        """Return a `transformers` model with its ``generate`` guarded; see `provenance.guard.transformers`.
+
+        Raises `ParameterError` where torch or transformers is missing, or for a model that is no decoder.
+        """
+        try:
+            from provenance.guard.transformers import wrap
+        except ModuleNotFoundError as error:
+            raise ParameterError(
+                f"the guard in the decoder needs {error.name}: pip install torch transformers"
+            ) from None
+        return wrap(model, tokenizer, self)
 
     def record(self, session: Session, decision: Decision) -> None:
         """Count a decision and write it to the audit."""

@@ -1,6 +1,6 @@
 """A guard in the decoder: `transformers` models whose ``generate`` cannot recite what a policy blocks.
 
-    model = wrap(AutoModelForCausalLM.from_pretrained(path), tokenizer, guard)
+    model = guard.wrap(AutoModelForCausalLM.from_pretrained(path), tokenizer)
     output = model.generate(**tokenizer("def ", return_tensors="pt"), max_new_tokens=200)
     tokenizer.batch_decode(output), output.attribution, output.texts
 
@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 
+from provenance import kernel
 from provenance.errors import ParameterError
 from provenance.guard.decoding import Prompt, Recitation
 from provenance.guard.guarded import Guard
@@ -57,13 +58,18 @@ class _Row:
 class NoRecitation(LogitsProcessor):
     """Forbids tokens that would complete a copy. One object serves one call of ``generate``."""
 
-    def __init__(self, guard: Guard, tokenizer: Any, prompts: list[str], prompt_tokens: int, end: list[int]) -> None:
-        """Guard answers to ``prompts``; every sequence begins with ``prompt_tokens`` tokens of its prompt."""
+    def __init__(
+        self, guard: Guard, tokenizer: Any, prompts: list[str], prompt_tokens: int, end: list[int], long: list[int]
+    ) -> None:
+        """Guard answers to ``prompts``; every sequence begins with ``prompt_tokens`` tokens of its prompt.
+
+        ``long`` are the tokens that may hold more than one window's worth of text (`long_tokens`).
+        """
         self._prompts = [Prompt(guard, text) for text in prompts]
         self._tokenizer = tokenizer
         self._skip = prompt_tokens
         self._end = end
-        self._longest = max(len(str(token).encode()) for token in tokenizer.get_vocab())
+        self._long = long
         self._rows: dict[tuple[int, ...], _Row] = {}
 
     def report(self, row: int, tokens: tuple[int, ...]) -> RowReport:
@@ -82,6 +88,8 @@ class NoRecitation(LogitsProcessor):
             self._rows[(prompt, *row.tokens)] = row
             if row.state.near:
                 self._forbid(changed[number], row)
+            elif self._long and row.state.copying:
+                self._forbid_long(changed[number], row)
         self._drop_old()
         found: torch.FloatTensor = changed
         return found
@@ -90,7 +98,7 @@ class NoRecitation(LogitsProcessor):
         """Return a sequence's state, from that of the sequence it goes on from (beams change places)."""
         known = self._rows.get((prompt, *tokens[:-1])) if tokens else None
         if known is None:
-            known = _Row((), 0, "", Recitation(self._prompts[prompt], self._longest), RowReport())
+            known = _Row((), 0, "", Recitation(self._prompts[prompt]), RowReport())
         state = known.state.copy()
         text = self._decoded([tokens[known.start :]])[0]
         state.feed(text[len(known.text) :])
@@ -126,6 +134,14 @@ class NoRecitation(LogitsProcessor):
         scores[:] = -float("inf")
         scores[kept] = values.to(scores.device)
 
+    def _forbid_long(self, scores: torch.Tensor, row: _Row) -> None:
+        """Take out the long tokens that would complete a copy of which most is missing yet."""
+        texts = self._decoded([(*row.tokens[row.start :], token) for token in self._long])
+        for token, text in zip(self._long, texts, strict=True):
+            if row.state.copy().feed(text[len(row.text) :]):
+                scores[token] = -float("inf")
+                row.report.forbidden += 1
+
     def _decoded(self, sequences: list[tuple[int, ...]]) -> list[str]:
         """Return texts without the characters at their ends that the next token may still complete."""
         found = self._tokenizer.batch_decode(
@@ -147,6 +163,7 @@ class GuardedModel:
         self._model = model
         self._tokenizer = tokenizer
         self._guard = guard
+        self._long: list[int] | None = None
 
     def __getattr__(self, name: str) -> Any:
         """Return what the model has."""
@@ -175,7 +192,9 @@ class GuardedModel:
         processor = None
         if "block" in policy.actions:
             end = self._end_tokens(settings)
-            processor = NoRecitation(self._guard, tokenizer, prompts, int(ids.shape[-1]), end)
+            if self._long is None:
+                self._long = long_tokens(tokenizer, self._guard.index.geometry.stride)
+            processor = NoRecitation(self._guard, tokenizer, prompts, int(ids.shape[-1]), end, self._long)
             settings["logits_processor"] = LogitsProcessorList([*settings.get("logits_processor", ()), processor])
         made = self._model.generate(ids, **settings)
         whole = isinstance(made, torch.Tensor)
@@ -224,6 +243,18 @@ class GuardedModel:
         chosen = settings.get("generation_config") or self._model.generation_config
         pad = settings.get("pad_token_id", getattr(chosen, "pad_token_id", None))
         return int(pad if pad is not None else self._end_tokens(settings)[0])
+
+
+def long_tokens(tokenizer: Any, length: int) -> list[int]:
+    """Return the tokens whose normalised text is ``length`` bytes long or longer: rows of signs, mostly."""
+    every = list(range(len(tokenizer)))
+    texts = tokenizer.batch_decode(
+        [[token] for token in every], skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    # One byte more for the white space that may come before it.
+    return [
+        token for token, text in zip(every, texts, strict=True) if len(kernel.normalise(text.encode())) + 1 >= length
+    ]
 
 
 def wrap(model: Any, tokenizer: Any, guard: Guard) -> GuardedModel:

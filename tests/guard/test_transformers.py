@@ -90,9 +90,7 @@ def guard(corpus: Index) -> Iterator[Guard]:
 
 
 def wrapped(trained: tuple[Any, Any], guard: Guard) -> Any:
-    from provenance.guard.transformers import wrap
-
-    return wrap(trained[0], trained[1], guard)
+    return guard.wrap(trained[0], trained[1])
 
 
 def test_the_model_recites_when_nobody_guards_it(
@@ -131,7 +129,7 @@ def test_a_guarded_model_writes_no_run_of_the_floor(
 
 def test_changed_white_space_does_not_evade_it(trained: tuple[Any, Any], guard: Guard, recited: str) -> None:
     prompt = Prompt(guard, "")
-    state = Recitation(prompt, 8)
+    state = Recitation(prompt)
     ended = False
     for line in recited.split("\n"):
         for piece in (line[at : at + 3] for at in range(0, len(line), 3)):
