@@ -10,13 +10,16 @@ from provenance.lexing.languages import CORE, FAMILIES, GENERIC, OPERATORS, by_p
 
 SAMPLES = {
     "python": "def area(self, width):\n    if width is None:\n        return 0\n    return width * self.height\n",
-    "javascript": "const area = (width) => {\n  if (width === undefined) {\n    return 0;\n  }\n};\nmodule.exports = area;\n",
-    "typescript": "export interface Box {\n  width: number;\n  name: string;\n}\nconst area = (b: Box): number => b.width;\n",
+    "javascript": "const area = (width) => {\n  if (width === undefined) {\n    return 0;\n  }\n};\n"
+    "module.exports = area;\n",
+    "typescript": "export interface Box {\n  width: number;\n  name: string;\n}\n"
+    "const area = (b: Box): number => b.width;\n",
     "java": "@Override\npublic int area(final Box box) throws IOException {\n    return new Area(box).value();\n}\n",
     "go": "func (b *Box) Area() (int, error) {\n\tif err := b.check(); err != nil {\n\t\treturn 0, err\n\t}\n}\n",
     "c": "#include <stdio.h>\nstatic int area(const struct box *b)\n{\n\treturn b->width * b->height;\n}\n",
     "cpp": "template <typename T>\nclass Box {\npublic:\n  std::vector<T> items;\n  virtual ~Box() = default;\n};\n",
-    "rust": "pub fn area(&self) -> Result<u32> {\n    let mut total = 0;\n    match self.width { Some(w) => Ok(w), None => Err(e)? }\n}\n",
+    "rust": "pub fn area(&self) -> Result<u32> {\n    let mut total = 0;\n"
+    "    match self.width { Some(w) => Ok(w), None => Err(e)? }\n}\n",
     "csharp": "using System;\nnamespace Shapes {\n  public class Box {\n    public int Width { get; set; }\n  }\n}\n",
     "ruby": "def area(width)\n  items.each do |item|\n    puts item unless item.nil?\n  end\nend\n",
     "php": "<?php\nfunction area($width) {\n    return $this->height * $width;\n}\n",
