@@ -18,7 +18,6 @@ from provenance.search.base import Filters
 from provenance.search.collecting import Gathering, Reach, check_page, make_hit
 from provenance.search.literal import LiteralMatcher
 from provenance.search.results import SearchResults, Total
-from provenance.search.streams import FIRST_PAGE
 from provenance.search.words import is_word_character, words_of
 from provenance.text import clean
 
@@ -26,6 +25,8 @@ _SATURATION = 1.2
 _LENGTH_WEIGHT = 0.75
 _MOST_WORDS = 64
 _UNLIMITED = 1 << 31
+_LEAST = 32
+"""Contents that every part proposes at least, since its own scores are not the whole index's."""
 
 
 def search_words(
@@ -48,7 +49,7 @@ def search_words(
         raise QueryRejected(f"the query has {len(words)} different words; give 1 to {_MOST_WORDS}")
     filters, reach = filters or Filters(), reach or Reach()
     everything = reach.count is None
-    wanted = _UNLIMITED if everything else max(2 * (offset + limit), reach.count or 0, FIRST_PAGE)
+    wanted = _UNLIMITED if everything else max(offset + limit, reach.count or 0, _LEAST)
     candidates = index.engine.ranked(words, filters, wanted)
     matcher = WordsMatcher(words)
     gathering = Gathering(index, filters, offset, limit, facets=reach.facets)
