@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from indexer.commit import WriterLock, read_manifest
 from indexer.plan import make_plan
@@ -20,6 +21,10 @@ from indexer.sources.base import DocumentSource
 from provenance.errors import MismatchError
 from provenance.manifest import Corpus, Manifest
 from provenance.parameters import Parameters
+from provenance.search import prepare
+
+if TYPE_CHECKING:
+    from provenance.search.elasticsearch.cluster import ClusterSettings
 
 BY_RULE = frozenset(
     "binary,empty,excluded,git-lfs pointer,hard link,hidden,ignored by .gitignore,minified,no text,not a file,"
@@ -39,13 +44,15 @@ def build(
     workers: int | None = None,
     rules: Rules | None = None,
     progress: Listener | None = None,
+    cluster: ClusterSettings | None = None,
 ) -> BuildReport:
     """Build an index from sources, or add to the one that is there; returns the report.
 
     ``parameters`` None means those of the existing index, else the defaults. Documents that the index holds already
     are skipped and counted. ``workers`` is a number of processes, by default one a CPU; with 1 all is done in this
     process. The result does not depend on it. With more, the calling script must be importable
-    (``if __name__ == "__main__":``). ``rules`` are for the report: the sources have applied them.
+    (``if __name__ == "__main__":``). ``rules`` are for the report: the sources have applied them. ``cluster`` is for
+    the engine elasticsearch; an index remembers where its cluster is.
 
     Raises `MismatchError` for other parameters than the existing index has, `IndexBusy` where another process
     writes it, `CorpusError` where there is nothing to index, `StorageError` where the disk refuses. The
@@ -58,6 +65,7 @@ def build(
             raise MismatchError(_difference(root, old.parameters, parameters))
         parameters = parameters or (old.parameters if old is not None else Parameters())
         require_documents(root, parameters)
+        prepare(parameters.as_dict(), root, cluster)
         run = Run(root, lock.descriptor, old, parameters, count_workers(workers), progress)
         run.report.rules = dict(described(rules)) if rules is not None else {}
         before = old or Manifest(parameters=parameters, corpus=Corpus(corpus_name or root.resolve().name))

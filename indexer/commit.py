@@ -19,8 +19,9 @@ from pathlib import Path
 from types import TracebackType
 
 from indexer.faults import reach
-from provenance.errors import FormatError, IndexBusy, ParameterError, StorageError
+from provenance.errors import FormatError, IndexBusy, ParameterError, SearchError, StorageError
 from provenance.manifest import NAME, Manifest
+from provenance.search import discard
 from provenance.storage import fsync, refusals_named, write_durably
 
 LOCK = "writer.lock"
@@ -78,7 +79,7 @@ def read_manifest(root: Path) -> Manifest | None:
 def replace_manifest(root: Path, manifest: Manifest) -> list[str]:
     """Make ``manifest`` the index, durably, and remove what nobody needs; the caller holds the lock.
 
-    Returns the parts that stay only because an older generation is being read.
+    Returns the parts that stay only because an older generation is being read (`sweep`).
     """
     current = root / NAME
     with refusals_named(root):
@@ -97,7 +98,8 @@ def replace_manifest(root: Path, manifest: Manifest) -> list[str]:
 def sweep(root: Path, manifest: Manifest | None, keep: Iterable[str] = ()) -> list[str]:
     """Remove every part that neither ``manifest`` nor a generation still being read names, nor ``keep``.
 
-    ``keep`` holds parts as ``folder/id``. Returns the parts that stay for readers alone.
+    ``keep`` holds parts as ``folder/id``. Returns the parts that stay for readers alone, or because the cluster that
+    holds something of theirs does not answer.
     """
     wanted = set(keep) | (parts(manifest) if manifest is not None else set())
     read = _read_elsewhere(root)
@@ -105,10 +107,18 @@ def sweep(root: Path, manifest: Manifest | None, keep: Iterable[str] = ()) -> li
         for folder in FOLDERS:
             if not (root / folder).is_dir():
                 continue
-            for part in sorted((root / folder).iterdir()):
-                name = f"{folder}/{part.name}"
-                if name not in wanted and name not in read:
-                    remove_tree(part)
+            unwanted = [
+                part for part in sorted((root / folder).iterdir()) if f"{folder}/{part.name}" not in wanted | read
+            ]
+            if folder == "segments":
+                try:
+                    discard(unwanted)
+                except SearchError:
+                    # What they have on a cluster that is away would be forgotten with them; a later writer tries again.
+                    read |= {f"{folder}/{part.name}" for part in unwanted}
+                    continue
+            for part in unwanted:
+                remove_tree(part)
         (root / f".{NAME}.part").unlink(missing_ok=True)
     return sorted(read - wanted)
 

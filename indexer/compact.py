@@ -22,6 +22,7 @@ from indexer.sources.base import Item, Unit
 from provenance.errors import IndexMissing, ParameterError
 from provenance.manifest import NAME, SegmentEntry
 from provenance.records import Document
+from provenance.search import prepare
 from provenance.segment import SegmentReader
 
 LARGER = 4
@@ -53,6 +54,7 @@ def compact(
         if old is None:
             raise IndexMissing(f"{root}: there is no index in this folder (no {NAME})")
         require_documents(root, old.parameters)
+        prepare(old.parameters.as_dict(), root)
         run = Run(root, lock.descriptor, old, old.parameters, count_workers(workers), progress)
         size = segment_bytes or min(LARGER * old.parameters.segment_bytes, 1 << 32)
         repeated = run.scratch.folder / "repeated.bin"

@@ -20,10 +20,11 @@ from indexer.removals import after_adding
 from indexer.report import BuildReport, Listener, Phase, Progress, part_sizes
 from indexer.sources.base import DocumentSource
 from indexer.worker import Job, KeyTask, peak_memory
-from provenance.errors import CorpusError, MismatchError, ParameterError
+from provenance.errors import CorpusError, MismatchError, ParameterError, SearchError
 from provenance.manifest import Corpus, LayerEntry, Manifest, Removed, SegmentEntry, file_sha256
 from provenance.parameters import Parameters
 from provenance.removal import DOCUMENTS, read_documents
+from provenance.search import discard, tidy
 from provenance.segment import SegmentReader
 from provenance.storage import refusals_named
 
@@ -178,6 +179,7 @@ class Run:
             if new:
                 layers = (*layers, self._build_layer(keys, new, LAYER_SHARES[len(layers)]))
         with self.phase("finishing"):
+            tidy(self._parameters.as_dict(), self.root)
             draft = replace(before, segments=segments, layers=layers, removed=removed, generation=self.number)
             manifest = with_digest(self.root, draft, replace(corpus, built=utc_now()))
             report.kept_for_readers = replace_manifest(self.root, manifest)
@@ -289,7 +291,12 @@ def readers(root: Path, segments: Sequence[SegmentEntry]) -> list[SegmentReader]
 
 
 def _remove_unfinished(folder: Path) -> None:
-    for part in folder.glob(".*.part"):
+    unfinished = list(folder.glob(".*.part"))
+    try:
+        discard(unfinished)
+    except SearchError:
+        return  # the next writer finds the folders, and what they have elsewhere
+    for part in unfinished:
         shutil.rmtree(part, ignore_errors=True)
 
 

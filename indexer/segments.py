@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from indexer.commit import remove_tree
 from indexer.faults import reach
+from provenance.errors import SearchError
 from provenance.manifest import SegmentEntry
 from provenance.parameters import Parameters
 from provenance.records import Document, Source
+from provenance.search import discard
 from provenance.segment import CONTENT, DOCUMENT, FORMAT, encode_source, file_checksum
 from provenance.storage import fsync_all, refusals_named, rename_durably
 from provenance.store import BlockReader, BlockWriter
@@ -277,6 +279,10 @@ class SegmentBuilder:
         if self._engine is not None:
             self._engine.abandon()
         self._text.abandon()
+        try:
+            discard([self._part])
+        except SearchError:
+            return  # the next writer finds the folder, and what it has elsewhere
         with refusals_named(self._part):
             remove_tree(self._part)
 

@@ -59,7 +59,7 @@ class Parameters:
         for name, known in (
             ("unit", ("utf8", "codepoint")),
             ("normaliser", NORMALISERS),
-            ("engine", ("tantivy", "none")),
+            ("engine", ("tantivy", "elasticsearch", "none")),
             ("filter", _KINDS),
         ):
             if getattr(self, name) not in known:

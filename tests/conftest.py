@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sysconfig
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from tests.elasticsearch.node import Node
 
 STDLIB_PARTS = ("json", "email", "argparse.py", "textwrap.py", "difflib.py", "shlex.py", "csv.py", "string.py")
 PACKAGES = ("packaging", "pluggy", "iniconfig", "sortedcontainers")
@@ -61,3 +64,19 @@ def scratch_index(demo_index: Path, tmp_path: Path) -> Iterator[Path]:
     copy = tmp_path / "index"
     shutil.copytree(demo_index, copy)
     yield copy
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_node() -> Iterator[Node]:
+    """A running Elasticsearch node, for all tests that leave it running; where none can be had they are skipped."""
+    node = Node()
+    try:
+        try:
+            node.start()
+        except RuntimeError as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(" ".join(str(error).split())[:500])
+        yield node
+    finally:
+        node.remove()

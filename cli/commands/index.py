@@ -12,6 +12,7 @@ from provenance.errors import ParameterError
 
 if TYPE_CHECKING:
     from provenance.parameters import Parameters
+    from provenance.search.elasticsearch.cluster import ClusterSettings
 
 
 def command(
@@ -80,7 +81,19 @@ def command(
     page: Annotated[
         str | None, typer.Option("--report", metavar="FILE", help="Write the report as a web page, too.")
     ] = None,
-    engine: Annotated[str | None, typer.Option("--engine", metavar="NAME", help="Search engine.")] = None,
+    engine: Annotated[
+        str | None, typer.Option("--engine", metavar="NAME", help="Search engine: tantivy or elasticsearch.")
+    ] = None,
+    elasticsearch_url: Annotated[
+        str | None,
+        typer.Option("--elasticsearch-url", metavar="URL", help="Address of the cluster; see docs/elasticsearch.md."),
+    ] = None,
+    elasticsearch_shards: Annotated[
+        int | None, typer.Option("--elasticsearch-shards", min=1, metavar="N", help="Shards of a new index.")
+    ] = None,
+    elasticsearch_replicas: Annotated[
+        int | None, typer.Option("--elasticsearch-replicas", min=0, metavar="N", help="Copies of every shard.")
+    ] = None,
     format: OutputFormat = Format.human,
     debug: Debug = False,
 ) -> int:
@@ -141,10 +154,20 @@ def command(
             workers=workers,
             rules=rules,
             progress=listener,
+            cluster=_cluster(url=elasticsearch_url, shards=elasticsearch_shards, replicas=elasticsearch_replicas),
         )
     if page is not None:
         write_page(folder, report, page)
     return finish(folder, report, format)
+
+
+def _cluster(**options: Any) -> ClusterSettings | None:
+    given = _given(**options)
+    if not given:
+        return None
+    from provenance.search.elasticsearch.cluster import ClusterSettings
+
+    return ClusterSettings(**given)
 
 
 def _given(**options: Any) -> dict[str, Any]:

@@ -23,6 +23,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -165,6 +166,57 @@ def main() -> int:
         print(f"ready {url}", flush=True)
         break
     return server.wait()
+
+
+class Node:
+    """A node in a process of its own, with a folder for its data; a test may stop, kill and start it again."""
+
+    def __init__(self, *options: str, name: str = "n1", port: int | None = None) -> None:
+        """Take options as on the command line; nothing is started."""
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        # Not in pytest's folder: that is closed to ``nobody``.
+        self.data = Path(tempfile.mkdtemp(prefix="provenance-node-", dir="/var/tmp"))
+        self.data.chmod(0o755)
+        script = (sys.executable, __file__, str(self.data), "--port", str(self.port), "--name", name)
+        self._command = (*script, "--transport-port", str(free_port()), *options)
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self, wait: bool = True) -> None:
+        """Start the node. Raises `RuntimeError`, with the end of its log, where it does not come up."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        if wait:
+            self.wait()
+
+    def wait(self) -> None:
+        """Return when the node answers."""
+        assert self._process is not None and self._process.stdout is not None
+        if not self._process.stdout.readline().startswith("ready"):
+            _, errors = self._process.communicate()
+            console = self.data / "logs" / "console.log"
+            tail = console.read_text("utf-8", "replace")[-2000:] if console.exists() else ""
+            raise RuntimeError(f"no Elasticsearch node: {errors[-2000:]}{tail}")
+
+    def kill(self) -> None:
+        """Let the server's own process die at once, as in a power failure."""
+        os.kill(int((self.data / "node.pid").read_text()), signal.SIGKILL)
+        self._end()
+
+    def stop(self) -> None:
+        """Stop the node in order."""
+        if self._process is not None:
+            self._process.terminate()
+            self._end()
+
+    def remove(self) -> None:
+        """Stop the node and delete its data."""
+        self.stop()
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def _end(self) -> None:
+        assert self._process is not None
+        self._process.communicate(timeout=60)
+        self._process = None
 
 
 def free_port() -> int:

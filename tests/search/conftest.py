@@ -14,8 +14,9 @@ from indexer.sources.base import Item, Unit
 from provenance.index import Index
 from provenance.parameters import Parameters
 from provenance.records import Document, Source, git_blob_id
+from provenance.search.elasticsearch.cluster import ClusterSettings
 
-ENGINES = ("tantivy",)
+ENGINES = ("tantivy", "elasticsearch")
 HUGE = 700_000
 
 
@@ -101,12 +102,17 @@ class Corpus:
 
 
 def build_index(
-    folder: Path, batches: Sequence[Sequence[Document]], engine: str = "tantivy", segment_bytes: int = 1 << 15
+    folder: Path,
+    batches: Sequence[Sequence[Document]],
+    engine: str = "tantivy",
+    segment_bytes: int = 1 << 15,
+    cluster: ClusterSettings | None = None,
 ) -> None:
     """Build an index of small segments, one addition a batch."""
     parameters = Parameters(segment_bytes=segment_bytes, engine=engine)
     for batch in batches:
-        build([Given(tuple(batch))], folder, parameters=parameters, workers=1, corpus_name="conformance")
+        source = Given(tuple(batch))
+        build([source], folder, parameters=parameters, workers=1, corpus_name="conformance", cluster=cluster)
 
 
 @pytest.fixture(scope="session")
@@ -126,12 +132,15 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def corpus(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpus]:
+def corpus(engine: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Corpus]:
     """All documents in segments of two additions; the second adds the last third, and a text that is there already."""
     folder = tmp_path_factory.mktemp(engine) / "index"
     again = document(SHARED, "zoe/late", "lib/helper.py")
     first, second = DOCUMENTS[:120], (*DOCUMENTS[120:], again)
-    build_index(folder, [first, second], engine)
+    cluster = None
+    if engine == "elasticsearch":
+        cluster = ClusterSettings(request.getfixturevalue("elasticsearch_node").url)
+    build_index(folder, [first, second], engine, cluster=cluster)
     with Index.open(folder) as index:
         assert len(index.segments) > 2
         yield Corpus(index, (*DOCUMENTS, again))

@@ -1,0 +1,173 @@
+"""Talking to a cluster: where it is, who asks, and what its refusals mean.
+
+Credentials come from the environment alone and are kept nowhere: `API_KEY`, or `USER` and `PASSWORD`, and `CA`, a file
+of certificates to trust. `URL` overrides the address that an index recorded.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import elastic_transport
+import elasticsearch
+from elasticsearch import Elasticsearch
+
+from provenance.errors import EngineUnavailable, ParameterError
+
+URL = "PROVENANCE_ELASTICSEARCH_URL"
+API_KEY = "PROVENANCE_ELASTICSEARCH_API_KEY"
+USER = "PROVENANCE_ELASTICSEARCH_USER"
+PASSWORD = "PROVENANCE_ELASTICSEARCH_PASSWORD"
+CA = "PROVENANCE_ELASTICSEARCH_CA"
+
+ANSWER_SECONDS = 30.0
+"""How long one answer may take."""
+PATIENCE = 120.0
+"""Seconds for which a writer goes on asking a cluster that is busy or away."""
+BUSY = frozenset({429, 502, 503, 504})
+"""Answers of a cluster that may be able to later."""
+_LONGEST_PAUSE = 10.0
+
+T = TypeVar("T")
+
+
+def check_url(url: str) -> str:
+    """Return an address of a cluster. Raises `ParameterError`: it is recorded, so it may hold no password."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ParameterError("the Elasticsearch URL is not one; give for example https://host:9200")
+    if parts.username is not None or parts.password is not None:
+        raise ParameterError(f"the Elasticsearch URL holds credentials; put them into {USER} and {PASSWORD}")
+    return url.rstrip("/")
+
+
+def connect(url: str, environment: Mapping[str, str] = os.environ) -> Elasticsearch:
+    """Return a client for a cluster; nothing is asked yet. Raises `ParameterError` for settings that cannot be."""
+    options: dict[str, Any] = {}
+    key, user, password = (environment.get(name) for name in (API_KEY, USER, PASSWORD))
+    if key:
+        options["api_key"] = key
+    elif user or password:
+        if not (user and password):
+            raise ParameterError(f"set {USER} and {PASSWORD} both, or {API_KEY}")
+        options["basic_auth"] = (user, password)
+    if (authority := environment.get(CA)) and url.startswith("https:"):
+        if not os.path.isfile(authority):
+            raise ParameterError(f"{CA}: {authority} is no file; name a file of PEM certificates")
+        options["ca_certs"] = authority
+    if not url.startswith("https:") and options and urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise ParameterError(f"{url}: credentials are not sent over plain http to another host; use https")
+    try:
+        return Elasticsearch(check_url(url), request_timeout=ANSWER_SECONDS, max_retries=0, **options)
+    except (OSError, ValueError) as error:
+        raise ParameterError(f"{CA}: the certificates cannot be read ({type(error).__name__})") from error
+
+
+@contextmanager
+def answering(url: str) -> Iterator[None]:
+    """Turn what the client raises into `EngineUnavailable`; a message holds nothing of what was sent."""
+    try:
+        yield
+    except elasticsearch.UnsupportedProductError:
+        raise EngineUnavailable(
+            f"{url}: this is not Elasticsearch (an OpenSearch server, or a proxy that removes the header "
+            "X-Elastic-Product); use Elasticsearch 8 or 9, or the embedded engine"
+        ) from None
+    except elastic_transport.TlsError:
+        raise EngineUnavailable(
+            f"{url}: no trusted TLS connection; name the cluster's certificate authority in {CA}"
+        ) from None
+    except elastic_transport.ConnectionTimeout:
+        raise EngineUnavailable(f"{url}: Elasticsearch did not answer within {ANSWER_SECONDS:.0f} s") from None
+    except elastic_transport.TransportError:
+        raise EngineUnavailable(f"{url}: Elasticsearch cannot be reached; is it running there?") from None
+    except elasticsearch.ApiError as error:
+        raise EngineUnavailable(f"{url}: {meaning(error.status_code, cause_of(error.body))}") from None
+
+
+def cause_of(body: object) -> str:
+    """Return the type of an error, which is a name; its reason may hold text of documents."""
+    error = body.get("error") if isinstance(body, dict) else None
+    if isinstance(error, dict):
+        causes = error.get("root_cause") or error.get("failed_shards") or ()
+        inner = causes[0] if causes else {}
+        found = inner.get("type") or inner.get("reason", {}).get("type") if isinstance(inner, dict) else None
+        return str(found or error.get("type") or "")
+    return ""
+
+
+def meaning(status: int, cause: str) -> str:
+    """Return what an answer that is none means, and what helps."""
+    known = f"HTTP {status}{f', {cause}' if cause else ''}"
+    if status == 401:
+        return f"the credentials are wrong or missing (401); set {API_KEY}, or {USER} and {PASSWORD}"
+    if cause == "cluster_block_exception":
+        return (
+            f"the index is read-only ({known}): most often a disk of the cluster is nearly full; "
+            "make room, and the block goes by itself"
+        )
+    if status == 403:
+        return f"this user may not do that ({known}); it needs read, write, manage on the index"
+    if cause == "media_type_header_exception":
+        return "the server is older than Elasticsearch 8; use 8 or 9"
+    if status == 404:
+        return f"the index is not on the cluster ({known}); is this the right cluster? Else build the index again"
+    if status in BUSY:
+        return f"the cluster is overloaded or a part of it is away ({known}); try again later"
+    if cause == "too_many_clauses":
+        return f"the query is too large ({known})"
+    return f"the cluster refused ({known})"
+
+
+def is_passing(error: Exception) -> bool:
+    """Tell whether asking again may help."""
+    if isinstance(error, elasticsearch.ApiError):
+        return error.status_code in BUSY and cause_of(error.body) != "cluster_block_exception"
+    return isinstance(error, elastic_transport.TransportError) and not isinstance(error, elastic_transport.TlsError)
+
+
+def patiently(ask: Callable[[], T], patience: float | None = None) -> T:
+    """Return an answer, asking again while the cluster is busy or away; then raises what it raised last."""
+    pauses = Pauses(PATIENCE if patience is None else patience)
+    while True:
+        try:
+            return ask()
+        except (elasticsearch.ApiError, elastic_transport.TransportError) as error:
+            if not is_passing(error) or not pauses.next():
+                raise
+
+
+class Pauses:
+    """Waits longer and longer, by chance, so that many writers do not come back at once."""
+
+    def __init__(self, patience: float) -> None:
+        """Begin the time in which to go on."""
+        self._end = time.monotonic() + patience
+        self._longest = 0.1
+
+    def next(self) -> bool:
+        """Wait; returns false, at once, where the time is over."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            return False
+        time.sleep(min(left, random.uniform(0.5, 1.0) * self._longest))
+        self._longest = min(2 * self._longest, _LONGEST_PAUSE)
+        return True
+
+
+def finished_task(client: Elasticsearch, task: str) -> Mapping[str, Any]:
+    """Wait for a task of the cluster and return its answer, however long it takes."""
+    pause = 0.02
+    while True:
+        answer = patiently(lambda: client.tasks.get(task_id=task))
+        if answer["completed"]:
+            found: Mapping[str, Any] = answer.get("response") or {}
+            return found
+        time.sleep(pause)
+        pause = min(2 * pause, 2.0)

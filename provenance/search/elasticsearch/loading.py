@@ -1,0 +1,181 @@
+"""Loading one segment: its contents become engine documents of one *part*, sent in bulk.
+
+A part has a name of its own, used once: what a killed build left under another name is asked by nobody. It is recorded
+in the segment's folder before anything is sent, and deleted with the folder. Every document has an id that its address
+makes, so that sending again what may have arrived doubles nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+from provenance.errors import EngineUnavailable
+from provenance.records import Source
+from provenance.search.elasticsearch.client import (
+    BUSY,
+    PATIENCE,
+    URL,
+    Pauses,
+    answering,
+    connect,
+    meaning,
+    patiently,
+)
+from provenance.search.elasticsearch.cluster import NAME, Cluster, Part
+from provenance.search.elasticsearch.mapping import KEYWORDS
+from provenance.search.elasticsearch.terms import cells_of
+from provenance.search.filtering import keywords
+from provenance.storage import fsync, refusals_named
+
+_FOLDER = "search"
+_BODY_BYTES = 4 << 20
+"""What one request holds, about; a document has at most a few MB, far from the 100 MB a cluster takes."""
+_SENDERS = 2
+
+
+class ElasticsearchWriter:
+    """Loads one segment."""
+
+    def __init__(self, directory: Path) -> None:
+        """Record a new part in ``search/`` of a segment's folder, inside an index folder with a cluster."""
+        self._folder = directory / _FOLDER
+        self._cluster = Cluster.of(directory.parent.parent, os.environ.get(URL))
+        segment = directory.name.removeprefix(".").removesuffix(".part")
+        self._part = Part(f"{segment}.{secrets.token_hex(8)}", self._cluster.index, self._cluster.uuid, None, None)
+        with refusals_named(self._folder):
+            self._folder.mkdir()
+        self._part.keep(self._folder)
+        self._client = connect(self._cluster.url)
+        self._bulk = Bulk(self._client, self._cluster)
+        self._contents = 0
+        self._documents = 0
+
+    def add(self, content: int, text: bytes, sources: Sequence[Source]) -> None:
+        """Load one content."""
+        words = keywords(sources)
+        fixed: dict[str, Any] = {"part": self._part.part, "content": content}
+        fixed |= {field: getattr(words, name) for field, name in KEYWORDS if getattr(words, name)}
+        opened = json.dumps(fixed).encode("ascii")[:-1]
+        self._contents += 1
+        for number, cell in enumerate(cells_of(text)):
+            alone = b"true" if cell.alone else b"false"
+            self._bulk.add(
+                b'{"index":{"_id":"%s/%d/%d"}}\n' % (self._part.part.encode(), content, number)
+                # Neither grams nor words hold a character that JSON escapes.
+                + b'%s,"cell":%d,"start":%d,"end":%d,"alone":%s' % (opened, number, cell.start, cell.end, alone)
+                + (b',"grams":"%s"' % cell.grams if cell.grams else b"")
+                + (b',"words":"%s"' % cell.words if cell.words else b"")
+                + b"}\n"
+            )
+            self._documents += 1
+
+    def finish(self) -> list[str]:
+        """Send the rest, see that all of it is there, and record how much."""
+        self._bulk.finish()
+        index, part = self._cluster.index, self._part.part
+        with answering(self._cluster.url):
+            patiently(lambda: self._client.indices.refresh(index=index))
+            answer = patiently(lambda: self._client.count(index=index, query={"term": {"part": part}}))
+            found = answer["count"]
+        if found != self._documents or answer["_shards"]["failed"]:
+            raise EngineUnavailable(
+                f"{self._cluster.url}: of {self._documents} documents sent {found} are there; run the build again"
+            )
+        self._client.close()
+        replace(self._part, contents=self._contents, documents=found).keep(self._folder)
+        with refusals_named(self._folder):
+            fsync(self._folder)
+        return [f"{_FOLDER}/{NAME}"]
+
+    def abandon(self) -> None:
+        """Stop sending; what was sent goes with the segment's folder."""
+        self._bulk.stop()
+        self._client.close()
+
+
+class Bulk:
+    """Sends documents, a few requests at a time: who adds waits until there is room.
+
+    Busy and absent clusters are asked again, with pauses, for `PATIENCE` seconds; of a request that was taken in part,
+    the rest is sent again. Raises `EngineUnavailable` for what is refused for good; nothing is left out.
+    """
+
+    def __init__(self, client: Elasticsearch, cluster: Cluster, patience: float | None = None) -> None:
+        """Send to the index of a cluster."""
+        self._client = client
+        self._cluster = cluster
+        self._patience = PATIENCE if patience is None else patience
+        self._pool = ThreadPoolExecutor(_SENDERS, thread_name_prefix="bulk")
+        self._sent: deque[Future[None]] = deque()
+        self._documents: list[bytes] = []
+        self._bytes = 0
+
+    def add(self, document: bytes) -> None:
+        """Take one document: the two lines of a bulk request."""
+        self._documents.append(document)
+        self._bytes += len(document)
+        if self._bytes >= _BODY_BYTES:
+            self._dispatch()
+
+    def finish(self) -> None:
+        """Return when everything has been taken."""
+        if self._documents:
+            self._dispatch()
+        while self._sent:
+            self._sent.popleft().result()
+        self.stop()
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _dispatch(self) -> None:
+        documents, self._documents, self._bytes = self._documents, [], 0
+        while len(self._sent) > _SENDERS:
+            self._sent.popleft().result()
+        self._sent.append(self._pool.submit(self._send, documents))
+
+    def _send(self, documents: list[bytes]) -> None:
+        pauses = Pauses(self._patience)
+        with answering(self._cluster.url):
+            while True:
+                statuses = patiently(lambda rest=documents: self._request(rest), self._patience)  # type: ignore[misc]
+                if statuses is None:
+                    return
+                refused = [found for found in statuses if found is not None and found[0] not in BUSY]
+                blocked = [found for found in statuses if found is not None and found[1] == "cluster_block_exception"]
+                if refused or blocked:
+                    self._refuse((refused or blocked)[0], len(refused or blocked))
+                documents = [each for each, found in zip(documents, statuses, strict=True) if found is not None]
+                if not documents:
+                    return
+                if not pauses.next():
+                    self._refuse((429, ""), len(documents))
+
+    def _request(self, documents: list[bytes]) -> list[tuple[int, str] | None] | None:
+        """Send once; return status and cause of each document that was not taken, or None if all were."""
+        answer = self._client.perform_request(
+            "POST",
+            f"/{self._cluster.index}/_bulk",
+            params={"filter_path": "errors,items.*.status,items.*.error.type", "require_alias": "false"},
+            headers={"accept": "application/json", "content-type": "application/x-ndjson"},
+            body=b"".join(documents),
+        )
+        body: Mapping[str, Any] = answer.body
+        if not body["errors"]:
+            return None
+        found = [next(iter(item.values())) for item in body["items"]]
+        return [(each["status"], each["error"]["type"]) if "error" in each else None for each in found]
+
+    def _refuse(self, found: tuple[int, str], count: int) -> None:
+        raise EngineUnavailable(f"{self._cluster.url}: {count} documents were not taken: {meaning(*found)}")

@@ -1,0 +1,258 @@
+"""Asking a cluster: every question is one request, and every answer is known to come from the whole index.
+
+Beside each question the documents of the snapshot's parts are counted. An index that was made anew, restored in part or
+is still being loaded has another number, and is refused. An answer without a shard, or that ran out of time, is an
+error, too: never fewer hits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from provenance.errors import EngineUnavailable, MismatchError
+from provenance.records import ContentRef
+from provenance.search.base import Candidates, Filters
+from provenance.search.elasticsearch.client import BUSY, URL, Pauses, answering, cause_of, connect, meaning, patiently
+from provenance.search.elasticsearch.cluster import Cluster, Part, check_parts
+from provenance.search.elasticsearch.mapping import KEYWORDS, ORDER
+from provenance.search.elasticsearch.terms import wanted
+from provenance.search.filtering import indexed
+from provenance.search.words import WORD_BYTES
+
+_FOLDER = "search"
+_WINDOW = 10_000
+"""Hits that a cluster gives at once (index.max_result_window)."""
+_TOGETHER = 64
+"""Questions in one request."""
+_PATIENCE = 2.0
+"""Seconds for which a question is asked again: a node that restarts is no reason to fail what others can answer."""
+
+_SPARE = 64
+"""Hits fetched beyond the texts wanted: a text may have several, and one more tells that there are more texts."""
+_BEHIND = 1 << 33
+"""Behind any place in a text."""
+_KEPT_WORDS = 65_536
+_WANTED = (
+    "responses.hits.total.value",
+    "responses.hits.hits.sort",
+    "responses.hits.hits.fields",
+    "responses.timed_out",
+    "responses._shards.failed",
+    "responses.status",
+    "responses.error.type",
+    "responses.error.root_cause.type",
+)
+
+Query = dict[str, Any]
+
+
+class ElasticsearchEngine:
+    """Searches the parts of one snapshot."""
+
+    name = "elasticsearch"
+
+    def __init__(self, directories: Sequence[Path]) -> None:
+        """Take the segments in ``directories``; a `ContentRef` counts them in this order. The cluster is checked."""
+        self._parts = [Part.of(directory / _FOLDER) for directory in directories]
+        self._numbers = {part.part: number for number, part in enumerate(self._parts)}
+        self._expected = sum(part.documents or 0 for part in self._parts)
+        self._frequencies: dict[str, int] = {}
+        if not directories:
+            return
+        self._cluster = Cluster.of(directories[0].parent.parent, os.environ.get(URL))
+        check_parts(self._cluster, directories, self._parts)
+        self._client = connect(self._cluster.url)
+        self._cluster.check(self._client)
+        self._ask([])
+
+    def holding(
+        self,
+        part: bytes,
+        filters: Filters,
+        limit: int,
+        after: ContentRef | None = None,
+        *,
+        fold_case: bool = False,
+        verbatim: bool = False,
+    ) -> Candidates:
+        """Find contents that may hold ``part``."""
+        grams = _grams(*wanted(part, fold_case=fold_case, verbatim=verbatim))
+        conditions = _keywords(filters)
+        if grams:
+            return self._page([*grams, *conditions], limit, after)
+        if conditions:
+            return self._page([{"term": {"cell": 0}}, *conditions], limit, after)
+        return self._all(limit, after)
+
+    def ranked(self, words: Sequence[str], filters: Filters, limit: int) -> Candidates:
+        """Find the best contents of every part."""
+        terms = [word for word in dict.fromkeys(words) if len(word.encode()) <= WORD_BYTES]
+        if not terms or not self._parts:
+            return Candidates((), True)
+        any_word: Query = {"bool": {"should": [{"term": {"words": word}} for word in terms]}}
+        conditions = _keywords(filters)
+        if limit >= _WINDOW:
+            return self._page([any_word, *conditions], limit, None)
+        questions: list[Query] = [
+            {
+                "size": limit,
+                "query": {"bool": {"must": [any_word], "filter": [{"term": {"part": part.part}}, *conditions]}},
+                "docvalue_fields": ["content"],
+                "track_total_hits": limit + 1,
+            }
+            for part in self._parts
+        ]
+        answers = self._ask([*questions, *(self._counting(word) for word in terms)])
+        refs: dict[ContentRef, None] = {}
+        complete = True
+        for number, answer in enumerate(answers[: len(questions)]):
+            complete = complete and _total(answer) <= limit
+            refs.update((ContentRef(number, hit["fields"]["content"][0]), None) for hit in _hits(answer))
+        self._learn(terms, answers[len(questions) :])
+        return Candidates(tuple(refs), complete)
+
+    def document_frequency(self, word: str) -> int:
+        """Return how many contents hold the word."""
+        if len(word.encode()) > WORD_BYTES or not self._parts:
+            return 0
+        if word not in self._frequencies:
+            self._learn([word], self._ask([self._counting(word)]))
+        return self._frequencies[word]
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        if self._parts:
+            self._client.close()
+
+    def _counting(self, word: str) -> Query:
+        conditions = [{"term": {"words": word}}, self._snapshot()]
+        return {"size": 0, "query": {"bool": {"filter": conditions}}, "track_total_hits": True}
+
+    def _learn(self, words: Sequence[str], answers: Sequence[Mapping[str, Any]]) -> None:
+        if len(self._frequencies) > _KEPT_WORDS:
+            self._frequencies = {}
+        self._frequencies.update(zip(words, map(_total, answers), strict=True))
+
+    def _all(self, limit: int, after: ContentRef | None) -> Candidates:
+        """Return contents without asking: all may be it."""
+        refs: list[ContentRef] = []
+        for number in range(after.segment if after is not None else 0, len(self._parts)):
+            first = after.content + 1 if after is not None and number == after.segment else 0
+            for content in range(first, self._parts[number].contents or 0):
+                if len(refs) == limit:
+                    return Candidates(tuple(refs), False)
+                refs.append(ContentRef(number, content))
+        return Candidates(tuple(refs), True)
+
+    def _page(self, conditions: list[Query], limit: int, after: ContentRef | None) -> Candidates:
+        """Return contents with a cell that meets the conditions, ascending by address."""
+        if not self._parts:
+            return Candidates((), True)
+        places: dict[ContentRef, list[tuple[int, int]]] = {}
+        behind: list[Any] | None = None
+        if after is not None:
+            behind = [self._parts[after.segment].part, after.content, _BEHIND, _BEHIND]
+        size = min(_WINDOW, limit + _SPARE)
+        while True:
+            question: Query = {
+                "size": size,
+                "query": {"bool": {"filter": [self._snapshot(), *conditions]}},
+                "sort": list(ORDER),
+                "track_total_hits": False,
+            }
+            if behind is not None:
+                question["search_after"] = behind
+            (answer,) = self._ask([question])
+            hits = _hits(answer)
+            for hit in hits:
+                part, content, start, end = behind = hit["sort"]
+                ref = ContentRef(self._numbers[part], content)
+                if ref not in places and len(places) >= limit:
+                    return _candidates(places, False)
+                places.setdefault(ref, []).append((start, end))
+            if len(hits) < size:
+                return _candidates(places, True)
+
+    def _snapshot(self) -> Query:
+        return {"terms": {"part": list(self._numbers)}}
+
+    def _ask(self, questions: Sequence[Query]) -> list[Mapping[str, Any]]:
+        """Return the answers, all of them of the whole snapshot. Raises `EngineUnavailable`, `MismatchError`."""
+        found: list[Mapping[str, Any]] = []
+        for first in range(0, max(1, len(questions)), _TOGETHER):
+            pauses = Pauses(_PATIENCE)
+            while True:
+                counted, *answers = self._request(questions[first : first + _TOGETHER])
+                failed = next((each for each in (counted, *answers) if _failure(each)), None)
+                if failed is None:
+                    break
+                status, cause = _failure(failed) or (0, "")
+                if status not in BUSY or not pauses.next():
+                    raise EngineUnavailable(f"{self._cluster.url}: {meaning(status, cause)}")
+            if _total(counted) != self._expected:
+                raise MismatchError(
+                    f"{self._cluster.url}: {self._cluster.index} has {_total(counted)} documents of this index, "
+                    f"not {self._expected}: it was changed, or not restored in full; build the index again"
+                )
+            found.extend(answers)
+        return found
+
+    def _request(self, questions: Sequence[Query]) -> list[Mapping[str, Any]]:
+        header = {"index": self._cluster.index, "allow_partial_search_results": False}
+        counting: Query = {"size": 0, "query": self._snapshot(), "track_total_hits": True}
+        searches: list[Query] = [header, counting]
+        for question in questions:
+            searches += [header, {"_source": False, "stored_fields": "_none_", **question}]
+        with answering(self._cluster.url):
+            answer = patiently(lambda: self._client.msearch(searches=searches, filter_path=_WANTED), _PATIENCE)
+        responses: list[Mapping[str, Any]] = answer["responses"]
+        return responses
+
+
+def _failure(answer: Mapping[str, Any]) -> tuple[int, str] | None:
+    """Return status and cause of an answer that is none, or not of all shards."""
+    if "error" in answer:
+        return answer["status"], cause_of(answer)
+    if answer["timed_out"] or answer["_shards"]["failed"]:
+        return 503, "partial answer"
+    return None
+
+
+def _total(answer: Mapping[str, Any]) -> int:
+    return int(answer["hits"]["total"]["value"])
+
+
+def _hits(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = answer.get("hits", {}).get("hits", [])
+    return found
+
+
+def _candidates(places: Mapping[ContentRef, list[tuple[int, int]]], complete: bool) -> Candidates:
+    return Candidates(tuple(places), complete, tuple(map(tuple, places.values())))
+
+
+def _grams(of_one: list[list[str]], of_many: list[list[str]]) -> list[Query]:
+    """Return the conditions on a cell, which differ for texts of one cell and of many."""
+    if of_one == of_many:
+        return _having(of_one)
+    alternatives = [
+        {"bool": {"filter": [{"term": {"alone": alone}}, *_having(lists)]}}
+        for alone, lists in ((True, of_one), (False, of_many))
+    ]
+    return [{"bool": {"should": alternatives}}]
+
+
+def _having(lists: list[list[str]]) -> list[Query]:
+    return [{"terms": {"grams": grams}} for grams in lists]
+
+
+def _keywords(filters: Filters) -> list[Query]:
+    conditions: list[Query] = []
+    for field, name in KEYWORDS:
+        values = indexed(getattr(filters, name))
+        if values:
+            conditions.append({"terms": {field: list(values)}})
+    return conditions
