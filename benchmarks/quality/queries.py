@@ -47,7 +47,9 @@ class Cutter:
         return sorted(self._by_language)
 
     def cut(self, language: str, length: int, generator: random.Random) -> tuple[Snippet, Origin] | None:
-        """Return ``length`` tokens (comments aside) of a random function of a random repository, from a line's first token."""
+        """Return ``length`` tokens (comments aside) of a random function of a random repository, from a line's first
+        token.
+        """
         by_repository = self._by_language[language]
         for _ in range(50):
             choice = by_repository[generator.choice(sorted(by_repository))]
