@@ -11,7 +11,7 @@ import math
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from provenance.lexing.alignment import Alignment, Code, align
@@ -26,8 +26,10 @@ Field = Literal["words", "fingerprints"]
 
 CANDIDATES = 12
 """Contents aligned for a unit. On 13,000 files half of each kind already holds the source of 99 % of the snippets."""
-WEIGHED = 4
+WEIGHED = 6
 """Alignments weighed for a unit: those with the most equal pairs."""
+NEAR = 0.5
+"""Share of their runs of three tokens that two sources of the same code have in common if one is from the other."""
 RARE_WORDS = 12
 """Words of a unit that are looked up: the rarest."""
 LARGEST_SHARE = 0.05
@@ -144,12 +146,15 @@ def _attribute(index: CodeIndex, unit: Code, readings: _Readings) -> Attribution
         evidence = weigh(alignment, rarity.of_token, sum(rarity.gram_bits(word) for word in shared))
         rarest[ref] = rarity.holders(shared, alignment.equal_tokens)
         matches.append(Match(ref, alignment, evidence))
-    matches.sort(key=lambda match: (-match.evidence.strength, match.ref))
+    matches.sort(key=lambda match: (-match.evidence.strength, not _same_text(match.alignment), match.ref))
     if not matches or matches[0].evidence.strength <= 0:
         return None
-    best = matches[0]
+    best, others = matches[0], matches[1:]
+    near = [match for match in others if _are_near(best.alignment, match.alignment)]
+    rival = max((match.evidence.strength for match in others if match not in near), default=0.0)
+    best = replace(best, evidence=replace(best.evidence, rival=max(0.0, rival / best.evidence.strength)))
     start, end = best.alignment.query_bytes
-    close = tuple(m for m in matches if m.evidence.strength >= GROUP_SHARE * best.evidence.strength)
+    close = (best, *(match for match in near if match.evidence.strength >= GROUP_SHARE * best.evidence.strength))
     contents = rarest[best.ref]
     return Attribution(start, end, close, contents, contents >= COMMON_CONTENTS)
 
@@ -206,6 +211,24 @@ def _candidates(
 def _first_look(alignment: Alignment) -> float:
     equal = sum(alignment.query[i].value == alignment.document[j].value for i, j in alignment.pairs)
     return len(alignment.pairs) + 0.5 * equal - 1.5 * alignment.gaps
+
+
+def _same_text(alignment: Alignment) -> bool:
+    """Tell whether the ranges are equal but for white space."""
+    query, document = alignment.query.text, alignment.document.text
+    return query[slice(*alignment.query_bytes)].split() == document[slice(*alignment.document_bytes)].split()
+
+
+def _are_near(one: Alignment, other: Alignment) -> bool:
+    """Tell whether the documents' ranges are near-duplicates of each other: see `NEAR`."""
+    left, right = (_runs(alignment) for alignment in (one, other))
+    return len(left & right) >= NEAR * len(left | right)
+
+
+def _runs(alignment: Alignment) -> set[tuple[int, int, int]]:
+    document = alignment.document
+    values = [document[j].value for j in range(alignment.pairs[0][1], alignment.pairs[-1][1] + 1)]
+    return set(zip(values, values[1:], values[2:], strict=False))
 
 
 def _shared(alignment: Alignment) -> list[str]:

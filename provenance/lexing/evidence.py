@@ -8,6 +8,8 @@ in the same text counts a seventh: tables and chains of alike statements say lit
   corpus over contents that hold its rarest word, at most `MOST_BITS` for a literal.
 - ``grams``: bits of the fingerprints both texts have inside of the range, by their frequency in the corpus.
 - ``verbatim``, ``verbatim_characters``: the longest run of pairs of equal tokens, and the length of these tokens.
+- ``rival``: the strength of the best source that is no near-duplicate of this one, as a share of this one's. What is
+  merely usual code matches several sources alike; a copy matches one, and those that have it from there.
 - ``conflicts``: names that met another partner before; ``gaps``: places where symbols are missing on a side.
 
 A *match* is one of three things, whose numbers were chosen on the tuning half of benchmarks/quality (see there):
@@ -57,6 +59,7 @@ class Evidence:
     coverage: float
     density: float
     kept: float
+    rival: float = 0.0
 
     @property
     def strength(self) -> float:
@@ -85,6 +88,7 @@ class Evidence:
             "gaps": root(self.gaps),
             "coverage": self.coverage,
             "density": self.density,
+            "rival": self.rival,
         }
 
     @property

@@ -10,9 +10,10 @@ from provenance.lexing.languages import FAMILIES, GENERIC, Family
 from provenance.lexing.lexer import KIND_NAMES, Token, lex, opening
 
 PIECES = (
-    '" \' ` """ \'\'\' /* */ // # -- <!-- --> \\ r#" "# R"( )" R"x( )x"'
-    ' a 0x1p-3 1e+5 / [ ] ( ) { } = return $" @" é f b\' : == ; ,'
-).split() + ["\n", "\r\n", " ", "\t", "\0"]
+    *'" \' ` """ \'\'\' /* */ // # -- <!-- --> \\ r#" "# R"( )" R"x( )x" a 0x1p-3 1e+5'.split(),
+    *'/ [ ] ( ) { } = return $" @" é f b\' : == ; ,'.split(),
+    *("\n", "\r\n", " ", "\t", "\0"),
+)
 sources = st.lists(st.sampled_from(PIECES), max_size=60).map("".join)
 families = st.sampled_from(sorted(FAMILIES)).map(FAMILIES.__getitem__)
 
