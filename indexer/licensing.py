@@ -343,16 +343,21 @@ def copyrights(head: bytes, lowered: bytes | None = None) -> tuple[str, ...]:
 
 
 _LICENCE_NAME = re.compile(
-    r"(?:un)?licen[cs]es?(?:[-_. ].*)?|copying(?:[-_.].*)?|copyright|[a-z0-9.]+[-_.]licen[cs]e(?:\.\w+)?", re.I
+    r"(?:un)?licen[cs]es?(?:[-_. ].*)?|copying(?:[-_.].*)?|copyright|([a-z0-9.]+)[-_.]licen[cs]e(?:\.\w+)?", re.I
 )
+_FAMILIES = frozenset(("apache", "bsd", "gpl", "lgpl", "agpl", "mpl", "epl", "cc", "the"))
 _TEXT_SUFFIXES = frozenset(
     ("", "txt", "md", "rst", "markdown", "html", "htm", "text", "lesser", "lib", "mit", "bsd", "apache")
 )
 
 
 def is_licence_file(name: str) -> bool:
-    """Return whether a file of this name is where a folder states its licence."""
-    if _LICENCE_NAME.fullmatch(name) is None:
+    """Return whether a file of this name is where a folder states its licence.
+
+    What stands before the word must be a licence (MIT-LICENSE); ICON_LICENSE speaks of something else.
+    """
+    found = _LICENCE_NAME.fullmatch(name)
+    if found is None or found[1] is not None and found[1].lower() not in _FAMILIES and canonical(found[1]).unknown:
         return False
     dot = name.rfind(".")
     ending = name[dot + 1 :].lower() if dot > 0 else ""

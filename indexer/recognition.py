@@ -53,6 +53,16 @@ _PHRASES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("CERN-OHL-P-2.0", ("cern open hardware licence version 2 permissive",)),
     ("CERN-OHL-W-2.0", ("cern open hardware licence version 2 weakly reciprocal",)),
     ("CERN-OHL-S-2.0", ("cern open hardware licence version 2 strongly reciprocal",)),
+    ("FTL OR GPL-2.0-only", ("the freetype 2 font engine is copyrighted work", "gnu general public license version 2")),
+    ("bzip2-1.0.6", ("this program bzip2 the associated library libbzip2", "origin of this software must not be")),
+    (
+        "curl",
+        (
+            "permission to use copy modify and distribute this software for any purpose with or without fee is hereby "
+            "granted provided that the above copyright notice",
+            "except as contained in this notice the name of a copyright holder",
+        ),
+    ),
     ("APAFML", ("postscript r afm files it accompanies may be used copied and distributed for any purpose",)),
     (
         "HPND-sell-variant",

@@ -2,9 +2,11 @@
 
 - Symbolic links are never followed, whatever they point to: they are counted, and what they name inside of the tree
   is read at its own place. So no loop can arise.
-- A folder inside that is a git work tree is a repository of its own, named by its remote.
-- A Python installation is recognised: a folder with ``*.dist-info`` is read per distribution (name, version, licence
-  and home page from METADATA, files by RECORD), the standard library as ``python/cpython`` with the paths it has there.
+- A folder inside that is a git work tree is a repository of its own, named by its remote. A folder inside of a work
+  tree is a part of it, with paths from the tree's root; what git ignores there is not.
+- A Python installation is recognised: a folder with ``*.dist-info`` (or site-packages with ``*.egg-info``) is read per
+  distribution (name, version, licence, home page from its metadata, files by its record), the standard library as
+  ``python/cpython`` with the paths it has there.
 - So are packages that lie unpacked: below ``node_modules``, in cargo's registry, source distributions.
 - ``.git``, ``.hg``, ``.svn`` and ``__pycache__`` are passed over in silence; all else that is not read is counted.
 """
@@ -25,7 +27,7 @@ from indexer.sources.base import UNIT_BYTES, UNIT_ENTRIES, Item, Remark, SourceO
 from indexer.sources.intake import Intake, Origin, address_template
 from indexer.sources.nearest import licence_in_folder
 from indexer.sources.python_install import Distributions, is_installer_note, is_site_packages, standard_library
-from indexer.sources.repositories import work_tree_origin
+from indexer.sources.repositories import enclosing_work_tree, work_tree_origin
 from indexer.sources.unpacked import unpacked_package
 from provenance.errors import CorpusError
 from provenance.records import NOASSERTION, Skipped
@@ -152,13 +154,37 @@ class DirectorySource:
             url=address_template(options.url, name, options.revision) or (found.url if found else None),
         )
 
+    def _placed(self, folder: str) -> tuple[Origin, str, bool]:
+        """Return origin and path of a folder in its repository, and whether it is the root of that.
+
+        A folder inside of a work tree has the tree's name, and the licence of the nearest licence file above it.
+        """
+        tree = None
+        if self._options.repository is None and not os.path.exists(f"{folder}/.git"):
+            tree = enclosing_work_tree(folder)
+        if tree is None:
+            return self._root_origin(folder), "", True
+        origin = self._root_origin(tree)
+        inside = os.path.relpath(os.path.realpath(folder), tree).split(os.sep)
+        above = tree
+        for depth, part in enumerate(inside):
+            try:
+                stated = licence_in_folder(above, os.listdir(above))
+            except OSError:
+                stated = None
+            if stated is not None:
+                origin = stated.applied(origin, top=depth == 0)
+            above = os.path.join(above, part)
+        return origin, "/".join(inside) + "/", False
+
     def _walk(self, packer: Packer) -> Iterator[None]:
         """Yield after every entry that went to ``packer``."""
         root = os.fspath(self._location)
         if not os.path.isdir(root):
             yield from self._single(root, packer)
             return
-        stack = [_Frame(root.rstrip("/") or "/", "", self._root_origin(root), "", True)]
+        root = root.rstrip("/") or "/"
+        stack = [_Frame(root, "", *self._placed(root))]
         excluded = compile_patterns(self._options.rules.exclude)
         while stack:
             frame = stack.pop()
@@ -192,8 +218,8 @@ class DirectorySource:
         if refusal is not None:
             packer.skip(refusal)
         else:
-            origin = self._root_origin(folder)
-            packer.add(origin, folder, "", name, status.st_size, status.st_mtime_ns)
+            origin, prefix, _ = self._placed(folder)
+            packer.add(origin, folder, prefix, name, status.st_size, status.st_mtime_ns)
         yield
 
     def _enter(self, frame: _Frame, entries: list[os.DirEntry[str]], packer: Packer) -> None:
@@ -208,7 +234,7 @@ class DirectorySource:
             frame.origin, frame.prefix, frame.top = package.origin(), "", True
             if package.licence.unknown is not None:
                 packer.skip(Remark(readable(frame.relative) or ".", "unknown licence", package.licence.unknown))
-        if is_site_packages(names):
+        if is_site_packages(frame.folder, names):
             frame.distributions = Distributions(frame.folder, names)
             for remark in frame.distributions.remarks:
                 packer.skip(replace(remark, path=readable(f"{frame.relative}{remark.path}")))

@@ -1,12 +1,14 @@
 """A Python installation inside of a folder: which distribution owns which file.
 
-Formats: ``*.dist-info`` (PyPA, Recording installed projects): METADATA, and RECORD, a CSV file of path, hash and size.
+Formats: ``*.dist-info`` (PyPA, Recording installed projects): METADATA, and RECORD, a CSV file of path, hash and size;
+``*.egg-info`` (setuptools before that, and Debian's packages): PKG-INFO, and installed-files.txt or top_level.txt.
 """
 
 from __future__ import annotations
 
 import csv
 import os
+import posixpath
 import re
 import sys
 import sysconfig
@@ -24,9 +26,15 @@ _LIBRARY_VERSION = re.compile(r"python(3\.\d+)\Z")
 _LIBRARY_FILES = frozenset(("os.py", "site.py", "codecs.py", "__future__.py", "argparse.py"))
 
 
-def is_site_packages(names: Iterable[str]) -> bool:
-    """Return whether a folder with these entries holds installed distributions."""
-    return any(name.endswith(".dist-info") for name in names)
+def is_site_packages(folder: str, names: Collection[str]) -> bool:
+    """Return whether a folder with these entries holds installed distributions.
+
+    ``*.egg-info`` counts only in a folder of the name that installers use: in a source tree it is left by a build.
+    """
+    if any(name.endswith(".dist-info") for name in names):
+        return True
+    installed = folder.rpartition("/")[2] in ("site-packages", "dist-packages")
+    return installed and any(name.endswith(".egg-info") for name in names)
 
 
 def is_installer_note(path: str) -> bool:
@@ -43,21 +51,42 @@ class Distributions:
         self.remarks: list[Remark] = []
         self._owners: dict[str, Origin] = {}
         self._combined: dict[tuple[Origin, Origin], Origin] = {}
+        self._tops: dict[str, Origin] = {}
         for name in names:
+            place = f"{folder}/{name}"
             if name.endswith(".dist-info"):
-                package = _package(f"{folder}/{name}/METADATA")
-                if package is not None:
-                    if package.licence.unknown is not None:
-                        self.remarks.append(Remark(f"{name}/METADATA", "unknown licence", package.licence.unknown))
-                    origin = _by_licence_files(
-                        package.origin(), f"{folder}/{name}", package.licence.unknown is not None
-                    )
-                    for path in _recorded(f"{folder}/{name}/RECORD"):
-                        self._owners.setdefault(path, origin)
+                origin = self._read(place, "METADATA")
+                paths, tops = _recorded(f"{place}/RECORD"), []
+            elif name.endswith(".egg-info"):
+                origin = self._read(place, "" if os.path.isfile(place) else "PKG-INFO")
+                paths = _installed_files(folder, name)
+                tops = [] if paths else [name, *_lines(f"{place}/top_level.txt")]
+            else:
+                continue
+            if origin is not None:
+                self._owners.update((path, origin) for path in paths if path not in self._owners)
+                self._tops.update((top, origin) for top in tops if top not in self._tops)
+
+    def _read(self, folder: str, metadata: str) -> Origin | None:
+        """Return the origin that the metadata in (or, if they have no name, at) ``folder`` give."""
+        path = f"{folder}/{metadata}" if metadata else folder
+        package = _package(path)
+        if package is None:
+            return None
+        unknown = package.licence.unknown
+        if unknown is not None:
+            self.remarks.append(
+                Remark("/".join(path.rsplit("/", 2)[-2 if metadata else -1 :]), "unknown licence", unknown)
+            )
+        return _by_licence_files(package.origin(), folder, unknown is not None)
 
     def owner(self, path: str) -> Origin | None:
         """Return the origin of the distribution that a file (relative to the folder) belongs to."""
-        return self._owners.get(path)
+        found = self._owners.get(path)
+        if found is None and self._tops:
+            top = path.partition("/")[0]
+            found = self._tops.get(top) or self._tops.get(top.partition(".")[0])
+        return found
 
     def with_licence(self, owner: Origin, nearest: Origin) -> Origin:
         """Return ``owner`` with the licence of ``nearest``; the same object for the same pair."""
@@ -90,6 +119,20 @@ def _by_licence_files(origin: Origin, folder: str, unknown: bool) -> Origin:
                 return origin.under(said.expression, "repository", said.copyrights)
             return said.applied(origin, top=True)
     return origin
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return [line.strip() for line in file.read(_MAX_RECORD_BYTES).splitlines() if line.strip()]
+    except OSError:
+        return []
+
+
+def _installed_files(folder: str, name: str) -> list[str]:
+    """Return what installed-files.txt lists, relative to ``folder`` instead of to ``*.egg-info``."""
+    paths = (posixpath.normpath(f"{name}/{line}") for line in _lines(f"{folder}/{name}/installed-files.txt"))
+    return [path for path in paths if not path.startswith(("../", "/"))]
 
 
 def _recorded(path: str) -> list[str]:

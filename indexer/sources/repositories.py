@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 
 from indexer.sources.intake import Origin
 
@@ -52,6 +53,28 @@ def remote_address(config: str) -> str | None:
     if "origin" in remotes:
         return remotes["origin"]
     return next(iter(remotes.values())) if len(remotes) == 1 else None
+
+
+def enclosing_work_tree(folder: str) -> str | None:
+    """Return the root of the git work tree that keeps files of ``folder`` under version control, or None.
+
+    A folder that git only ignores there (an environment, a build) is none of the repository's; git says so.
+    """
+    above = os.path.realpath(folder)
+    while above != (above := os.path.dirname(above)):
+        if os.path.exists(f"{above}/.git"):
+            break
+    else:
+        return None
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        done = subprocess.run(
+            ["git", "-C", folder, "ls-files", "-z", "--", "."],
+            stdin=subprocess.DEVNULL, capture_output=True, env=kept, check=False,
+        )  # fmt: skip
+    except OSError:
+        return None
+    return above if done.returncode == 0 and done.stdout else None
 
 
 def work_tree_origin(folder: str) -> Origin | None:

@@ -142,7 +142,7 @@ def test_licence_files_are_known_by_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", "license.py licenses.go licensed.md copyright.c LICENSE.json README license_test.rs".split()
+    "name", "license.py licenses.go licensed.md copyright.c LICENSE.json README license_test.rs ICON_LICENSE.md".split()
 )
 def test_other_files_are_not(name: str) -> None:
     assert not is_licence_file(name)

@@ -438,3 +438,43 @@ def test_an_address_template_takes_repository_revision_and_path(tmp_path: Path) 
     options = SourceOptions(repository="o/n", revision="v1", url="https://x.org/{repository}/{revision}/{path}")
     documents, _ = read(DirectorySource(str(root), options))
     assert documents["a b.py"].source.url == "https://x.org/o/n/v1/a%20b.py"
+
+
+def test_a_folder_inside_of_a_work_tree_is_a_part_of_it_and_what_git_ignores_is_not(tmp_path: Path) -> None:
+    clone = write(
+        tmp_path / "clone",
+        {
+            "LICENSE": MIT_TEXT,
+            "lib/COPYING": "SPDX-License-Identifier: Zlib\n",
+            "lib/deep/a.c": "int a;\n",
+            "src/b.c": "int b;\n",
+            "out/c.c": "int c;\n",
+            ".gitignore": "out/\n",
+        },
+    )
+    subprocess.run(["git", "init", "-q", str(clone)], check=True)
+    subprocess.run(["git", "-C", str(clone), "remote", "add", "origin", "https://example.org/o/n.git"], check=True)
+    subprocess.run(["git", "-C", str(clone), "add", "lib", "src"], check=True)
+    deep = read(DirectorySource(str(clone / "lib" / "deep")))[0]["lib/deep/a.c"].source
+    assert (deep.repository, deep.license, deep.license_scope) == ("o/n", "Zlib", "directory")
+    beside = read(DirectorySource(str(clone / "src")))[0]["src/b.c"].source
+    assert (beside.repository, beside.license, beside.license_scope) == ("o/n", "MIT", "repository")
+    assert list(read(DirectorySource(str(clone / "src" / "b.c")))[0]) == ["src/b.c"]
+    ignored = read(DirectorySource(str(clone / "out")))[0]["c.c"].source
+    assert (ignored.repository, ignored.license) == ("out", "NOASSERTION")
+
+
+def test_a_file_that_explains_licences_does_not_state_one(tmp_path: Path) -> None:
+    tags = "".join(f"SPDX-License-Identifier: {name}\n" for name in ("MIT", "ISC", "Zlib", "0BSD", "MIT-0", "NCSA"))
+    root = write(
+        tmp_path / "p",
+        {
+            "COPYING": "SPDX-License-Identifier: ISC\n",
+            "doc/license-rules.rst": tags,
+            "doc/a.rst": "a\n",
+            "x/ICON_LICENSE": "?",
+            "x/a.js": "a\n",
+        },
+    )
+    documents, _ = read(DirectorySource(str(root)))
+    assert documents["doc/a.rst"].source.license == documents["x/a.js"].source.license == "ISC"
