@@ -262,7 +262,7 @@ class Index:
         from provenance.search import open_engine
 
         for segment in self.segments:
-            segment.check()
+            segment.check_search()
         return open_engine(self.parameters.as_dict(), [segment.directory for segment in self.segments])
 
     def _open_removed_keys(self) -> RemovedKeys | None:

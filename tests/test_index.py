@@ -228,6 +228,20 @@ def test_damage_to_any_file_is_found_and_never_answered_from(copy: Path) -> None
         path.write_bytes(whole)
 
 
+def test_a_damaged_file_of_the_search_part_is_named_before_an_engine_opens_it(
+    copy: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in files(copy) if "/search/" in str(name)]:
+        path = copy / name
+        whole = path.read_bytes()
+        path.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+        with Index.open(copy) as index, pytest.raises(CorruptFile, match=path.name.replace(".", r"\.")):
+            index.engine  # noqa: B018
+        path.write_bytes(whole)
+    # What gives up inside an engine would have said so there.
+    assert capfd.readouterr().err == ""
+
+
 def test_swapped_segment_is_noticed(copy: Path) -> None:
     one, other = sorted((copy / "segments").iterdir())
     one.rename(copy / "aside")
