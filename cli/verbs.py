@@ -20,6 +20,7 @@ VERBS = {
     "info": "Describe an index, and verify its files.",
     "withdraw": "Withdraw repositories, owners or documents (opt-out).",
     "compact": "Merge the segments and filters of an index.",
+    "attach": "Let check ask a filter made elsewhere, too.",
     "serve": "Serve indexes over HTTP: web pages, an API, the routes of Data Portraits.",
     "proxy": "Guard what a model says: an OpenAI-compatible server in front of another one.",
     "portrait": "Import published portraits, or export one.",
