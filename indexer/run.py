@@ -142,8 +142,13 @@ class Run:
     def nothing_new(self, old: Manifest | None, results: Sequence[TaskResult]) -> BuildReport:
         """Return the report of a run that found nothing to add. Raises `CorpusError` where there is no index yet."""
         if old is None:
-            skipped = ", ".join(f"{count} {reason}" for reason, count in sorted(self.report.tally.skipped.items()))
-            raise CorpusError(f"nothing to index: no text was found (skipped: {skipped or 'nothing'})")
+            tally = self.report.tally
+            skipped = ", ".join(
+                f"{count} {reason}, {'as' if count > 1 else 'that is'} {tally.examples[reason][0]}"
+                for reason, count in sorted(tally.skipped.items())
+            )
+            places = ", ".join(source.location for source in (self._job.sources if self._job is not None else ())[:3])
+            raise CorpusError(f"{places}: nothing to index: no text was found (skipped: {skipped or 'nothing'})")
         self.report.digest, self.report.generation = old.digest, old.generation
         self.report.documents, self.report.segments = old.documents, len(old.segments)
         self.report.sizes = part_sizes(self.root, old)

@@ -50,6 +50,7 @@ STACK_V2 = pa.schema(
         *(("license_type", S), ("repo_name", S), ("snapshot_id", S), ("revision_id", S), ("branch_name", S)),
         *(("visit_date", pa.timestamp("ns")), ("revision_date", T), ("committer_date", T), ("github_id", N)),
         *(("star_events_count", N), ("fork_events_count", N), ("gha_license_id", S), ("gha_created_at", T)),
+        ("gha_event_created_at", T),
         *(("gha_language", S), ("src_encoding", S), ("language", S), ("is_vendor", B), ("is_generated", B)),
         *(("length_bytes", N), ("extension", S), ("content", S)),
     ]
@@ -65,6 +66,7 @@ STACK_V3 = pa.schema(
                 [
                     *(("branch", S), ("commit_count", pa.int32()), ("repo_created_at", S), ("is_fork", B)),
                     *(("is_org_owned", B), ("forked_from", S), ("stars", pa.int32()), ("forks", pa.int32())),
+                    *(("issues", pa.int32()), ("pull_requests", pa.int32())),
                 ]
             ),
         ),
