@@ -233,14 +233,19 @@ def detected(head: bytes, lowered: bytes) -> str | None:
     """
     if not any(word in lowered for word in _WORDS):
         return None
-    start, end = len(head), 0
+    start, end, last = len(head), 0, 0
     for mark, before, after in _MARKS:
         found = lowered.find(mark)
         if found >= 0:
-            start, end = min(start, found - before), max(end, found + after)
+            start, end, last = min(start, found - before), max(end, found + after), max(last, found)
     if end:
-        # Files of one project mostly say the same; whole lines make the windows of such files equal more often.
+        # Files of one project mostly say the same: whole lines, up to the end of the comment, make the windows of such
+        # files equal more often.
         start = head.rfind(b"\n", 0, max(start, 0)) + 1
+        close = head.find(b"*/", last, end)
+        # A comment that opens on the line where it closes is one of many.
+        if close >= 0 and b"/*" not in head[head.rfind(b"\n", 0, close) + 1 : close]:
+            end = close
         names, choice = _in_window(head[start:end])
         if len(names) > _MOST_IN_A_HEAD:
             return None

@@ -116,6 +116,16 @@ def test_lines_that_name_a_licence(head: bytes, name: str | None) -> None:
     assert tagged(head.lower()) == name
 
 
+def test_a_notice_in_a_box_of_comments_is_read_whole() -> None:
+    box = b"""/* This program is free software; you can redistribute it and/or modify */
+/* it under the terms of the GNU General Public License as published by   */
+/* the Free Software Foundation; either version 2 of the License, or      */
+/* (at your option) any later version.                                    */
+int a;
+"""
+    assert detected(box, box.lower()) == "GPL-2.0-or-later"
+
+
 def test_a_grant_in_words_that_nobody_knows_leaves_the_file_open() -> None:
     own = b"/* Permission is granted to use, copy and redistribute this, so long as you smile. */\nint a;\n"
     assert detected(own, own.lower()) == NOASSERTION
