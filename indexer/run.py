@@ -184,7 +184,8 @@ class Run:
             if new:
                 layers = (*layers, self._build_layer(keys, new, LAYER_SHARES[len(layers)]))
         with self.phase("finishing"):
-            tidy(self._parameters.as_dict(), self.root)
+            added = sum(entry.text_bytes for result in results for entry in result.segments)
+            tidy(self._parameters.as_dict(), self.root, added)
             draft = replace(before, segments=segments, layers=layers, removed=removed, generation=self.number)
             manifest = with_digest(self.root, draft, replace(corpus, built=utc_now()))
             report.kept_for_readers = replace_manifest(self.root, manifest)

@@ -65,12 +65,15 @@ def prepare(parameters: Mapping[str, Any], root: Path, cluster: ClusterSettings 
         raise ParameterError("the address of a cluster is for the engine elasticsearch alone (--engine elasticsearch)")
 
 
-def tidy(parameters: Mapping[str, Any], root: Path) -> None:
-    """Make what an engine keeps outside of the folder small and fast to ask. Raises `EngineUnavailable`."""
+def tidy(parameters: Mapping[str, Any], root: Path, text_bytes: int) -> None:
+    """Make what an engine keeps outside of the folder small and fast to ask, after so much text was added.
+
+    Raises `EngineUnavailable`.
+    """
     if parameters.get("engine") == "elasticsearch":
         from provenance.search.elasticsearch.cluster import tidy as tidy_cluster
 
-        tidy_cluster(root)
+        tidy_cluster(root, text_bytes)
 
 
 def discard(segment_directories: Iterable[Path]) -> None:

@@ -33,7 +33,7 @@ from provenance.storage import refusals_named, write_durably
 
 NAME = "elasticsearch.json"
 _SMALL = 32 << 20
-"""Bytes on the cluster for which merging is not worth the wait."""
+"""Bytes of text that were added, for less of which merging is not worth the wait."""
 FORMAT = 1
 
 
@@ -144,20 +144,19 @@ def prepare(root: Path, settings: ClusterSettings) -> None:
     Cluster(url, name, about[name]["settings"]["index"]["uuid"]).keep(root)
 
 
-def tidy(root: Path) -> None:
+def tidy(root: Path, text_bytes: int) -> None:
     """Make what was loaded small and fast to ask, once it is complete: one Lucene segment a shard.
 
     A cluster keeps a copy of everything it was sent until all replicas are known to have it, which it looks at every
     30 seconds; a merge after that leaves the copies out (0.8 of the text's size). So this waits that long, for all but
-    small indexes.
+    small additions.
     """
+    if text_bytes < _SMALL:
+        return
     cluster = Cluster.of(root, os.environ.get(URL))
     client = connect(cluster.url)
     with answering(cluster.url):
         patiently(lambda: client.indices.flush(index=cluster.index, wait_if_ongoing=True))
-        size = client.indices.stats(index=cluster.index, metric="store")["_all"]["primaries"]["store"]["size_in_bytes"]
-        if size < _SMALL:
-            return
         _await_leases(client, cluster.index)
         patiently(lambda: client.indices.flush(index=cluster.index, wait_if_ongoing=True, force=True))
         _merge(client, cluster.index, max_num_segments=1)

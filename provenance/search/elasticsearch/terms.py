@@ -8,6 +8,7 @@ included. A longer one has a cell at every multiple j of `CELL` of its normalise
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,19 +21,17 @@ CELL = 1 << 16
 REACH = 256
 END = (1 << 32) - 1
 """Where the last cell of a text ends."""
-REPEATS = 3
-"""A word is indexed as often as it stands in a text, so often at most: beyond, BM25 hardly grows, and what it proposes
-is ranked again on the text."""
 _TERMS = 64
 """Grams asked for at most: more hardly narrow anything."""
-_PIECE = 1 << 20
+_PIECE = 8 << 20
+_LONG = re.compile(rb"[^ ]{%d}" % (WORD_BYTES + 1))
 _LAYOUT = b"~"
 _SEPARATED = bytes(code if chr(code).isalnum() and code < 128 else 32 for code in range(256))
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: the bytes of the source text it comes from, its distinct grams and some words, joined by blanks."""
+    """One cell: the bytes of the source text it comes from, its distinct grams and some words, blanks between."""
 
     start: int
     end: int
@@ -44,7 +43,7 @@ class Cell:
 def cells_of(text: bytes) -> Iterator[Cell]:
     """Yield the cells of a UTF-8 text; there is at least one."""
     if len(text) <= CELL + REACH:
-        yield Cell(0, END, True, kernel.gram_words(text), b" ".join(_pieces(text)))
+        yield Cell(0, END, True, kernel.gram_words(text), b"".join(_pieces(text)))
         return
     normalised, starts = _starts(text)
     pieces = list(_pieces(text))
@@ -76,10 +75,16 @@ def _starts(text: bytes) -> tuple[bytes, list[int]]:
 
 
 def _pieces(text: bytes) -> Iterator[bytes]:
-    """Yield the words of a text, each word in one piece alone, in no more pieces than the text has cells."""
-    found: Counter[bytes]
+    """Yield the words of a text as often as they stand in it, each word in one piece alone.
+
+    The cluster takes 100 MB at once, and a text may be larger: then there are several pieces, fewer than cells.
+    """
     if text.isascii():
-        found = Counter(text.translate(_SEPARATED).split())
+        words = text.translate(_SEPARATED)
+        if len(text) <= _PIECE and not _LONG.search(words):
+            yield words
+            return
+        found = Counter(words.split())
     else:
         found = Counter(word.encode() for word in words_of(text.decode("utf-8", "replace")))
     piece: list[bytes] = []
@@ -87,9 +92,8 @@ def _pieces(text: bytes) -> Iterator[bytes]:
     for word, count in found.items():
         if len(word) > WORD_BYTES:
             continue
-        times = count
-        piece.extend([word] * times)
-        size += times * (len(word) + 1)
+        piece.extend([word] * count)
+        size += count * (len(word) + 1)
         if size >= _PIECE:
             yield b" ".join(piece)
             piece, size = [], 0
