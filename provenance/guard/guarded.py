@@ -65,9 +65,12 @@ class Guard:
         if self._owns_pool:
             self._pool.shutdown(cancel_futures=True)
 
-    def session(self, prompt: str = "", *, answer: str | None = None) -> Session:
-        """Return the guard of one answer to ``prompt``; ``answer`` is its id in the audit."""
-        return Session(self, prompt, answer)
+    def session(self, prompt: str = "", *, answer: str | None = None, followed: bool = False) -> Session:
+        """Return the guard of one answer to ``prompt``; ``answer`` is its id in the audit.
+
+        ``followed``: somebody looks at `Session.growing`.
+        """
+        return Session(self, prompt, answer, followed=followed)
 
     def wrap(self, model: Any, tokenizer: Any) -> Any:
         """Return a `transformers` model with its ``generate`` guarded; see `provenance.guard.transformers`.
@@ -107,6 +110,18 @@ class Answer:
     decisions: tuple[Decision, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A step of an answer: text that may be shown, what was decided, and the copies that are being written.
+
+    ``growing`` are `Session.growing`: each step's replace those of the one before.
+    """
+
+    text: str
+    decisions: tuple[Decision, ...] = ()
+    growing: tuple[Decision, ...] = ()
+
+
 class Guarded:
     """A generating function whose answers are guarded."""
 
@@ -137,22 +152,38 @@ class Guarded:
 
         Another sample is drawn only while nothing was released: what a reader has seen is not taken back.
         """
+        progress = self._progress(prompt, arguments, named, followed=False)
+        while True:
+            try:
+                step = next(progress)
+            except StopIteration as over:
+                answer: Answer = over.value
+                return answer
+            if step.text:
+                yield step.text
+
+    def follow(self, prompt: str, /, *arguments: Any, **named: Any) -> Generator[Progress, None, Answer]:
+        """Do as `stream`, and tell of copies while they are written."""
+        return self._progress(prompt, arguments, named, followed=True)
+
+    def _progress(
+        self, prompt: str, arguments: tuple[Any, ...], named: dict[str, Any], *, followed: bool
+    ) -> Generator[Progress, None, Answer]:
         text = ""
         decisions: list[Decision] = []
         attempt = 0
         while True:
             attempt += 1
-            session = self._guard.session(prompt)
+            session = self._guard.session(prompt, followed=followed)
             for release in _released(session, self._generate, prompt, arguments, named):
-                if release.text:
-                    text += release.text
-                    yield release.text
+                text += release.text
+                yield Progress(release.text, release.decisions, session.growing if followed else ())
             decisions += session.decisions
             if text or not retried(session) or attempt > self._guard.policy.attempts:
                 break
         answer = self._answer(text, session, attempt, decisions)
         if answer.text != text:
-            yield answer.text
+            yield Progress(answer.text.removeprefix(text))
         return answer
 
     def _answer(self, text: str, session: Session, attempts: int, decisions: list[Decision]) -> Answer:

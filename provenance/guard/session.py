@@ -7,6 +7,8 @@ enough to be judged was judged and may pass. A span that goes on growing is judg
 quarter, and what is new in it waits until then. So of a copy that ends an answer the reader has seen at most what
 stands before its first window.
 With any other policy text is released at once, and decisions follow.
+A session that is *followed* judges growing spans too, whatever the policy, so that somebody who watches sees a copy and
+its sources while it is written.
 """
 
 from __future__ import annotations
@@ -56,19 +58,23 @@ class _Review:
 
     cleared: int
     again: int
+    choice: Choice
+    evidence: Evidence
 
 
 class Session:
     """Guards one answer; for one thread at a time."""
 
-    def __init__(self, guard: Guard, prompt: str = "", answer: str | None = None) -> None:
-        """Begin an answer to ``prompt``; ``answer`` is its id in the audit."""
+    def __init__(self, guard: Guard, prompt: str = "", answer: str | None = None, *, followed: bool = False) -> None:
+        """Begin an answer to ``prompt``; ``answer`` is its id in the audit, ``followed``: `growing` is looked at."""
         self.id = answer or secrets.token_hex(8)
         self.decisions: list[Decision] = []
         self.ending: Ending = ""
         self._guard = guard
         self._policy = guard.policy
         self._holds = guard.policy.blocks
+        self._followed = followed
+        self._scan: Scan | None = None
         self._scanner: Scanner | None = None
         self._fences = Fences()
         self._held = ""
@@ -103,6 +109,25 @@ class Session:
     def failure(self) -> str | None:
         """Return the kind of the failure that kept the guard from judging, if one did."""
         return self._failure
+
+    @property
+    def growing(self) -> tuple[Decision, ...]:
+        """Return what would be decided of the copies in the text that was released, were they to end here.
+
+        Their evidence is that of the last time they were judged. Nothing of them is counted or recorded yet.
+        """
+        if self._scan is None or self.ending:
+            return ()
+        found = []
+        for span in self._scan.growing:
+            review = self._reviews.get(span.start)
+            if review is None or review.choice.action == "observe" or self._striking(span):
+                continue
+            last = self._released if span.last.code_point > self._released.code_point else span.last
+            if last.code_point > span.first.code_point:
+                place = _place(_add(span.first, self._shift), _add(last, self._shift))
+                found.append(self._decision(review.choice, review.evidence, place, emitted=True))
+        return tuple(found)
 
     def quiet(self, piece: str) -> bool:
         """Tell whether feeding a piece is a matter of microseconds: it is short, and no span is open."""
@@ -160,6 +185,7 @@ class Session:
     def _judge(self, scan: Scan, made: list[Decision], limit: int, *, over: bool) -> None:
         """Judge what the scanner brought, and let out what may go."""
         least = self._policy.min_chars
+        self._scan = scan
         self._open = bool(scan.growing)
         for span in scan.finished:
             review = self._review_of(span)
@@ -174,7 +200,7 @@ class Session:
                 self._act(span, made, review)
             if self.ending:
                 return
-        if self._holds:
+        if self._holds or self._followed:
             for span in scan.growing:
                 review = self._review_of(span)
                 if span.longest < least:
@@ -185,8 +211,8 @@ class Session:
                     self._act(span, made, review, growing=True)
                     if self.ending:
                         return
-            if not over:
-                limit = min(limit, self._cleared(scan))
+        if self._holds and not over:
+            limit = min(limit, self._cleared(scan))
         self._forget(scan)
         self._let_out(limit)
 
@@ -203,12 +229,12 @@ class Session:
 
     def _act(self, span: OpenSpan, made: list[Decision], review: _Review | None, *, growing: bool = False) -> None:
         """Judge a span and do what the policy says."""
-        evidence, choice = self._examined(span)
+        evidence, choice = self._examined(span, growing=growing)
         if choice.action not in BLOCKING:
             if growing:
                 length = span.end - span.start
                 step = min(max(length // 4, _LEAST_STEP), _LARGEST_STEP)
-                self._reviews[span.start] = _Review(span.last.code_point, length + step)
+                self._reviews[span.start] = _Review(span.last.code_point, length + step, choice, evidence)
             else:
                 made.append(self._decision(choice, evidence, moved(span.span, self._shift), emitted=True))
             return
@@ -228,12 +254,12 @@ class Session:
             self._struck = span.start
         self._strike_to(span.last.code_point)
 
-    def _examined(self, span: OpenSpan) -> tuple[Evidence, Choice]:
+    def _examined(self, span: OpenSpan, *, growing: bool) -> tuple[Evidence, Choice]:
         """Return what is known of a span, and what the policy says about it."""
         block = self._fences.block(span.first.code_point, span.last.code_point)
         facts = Facts(
             length=span.longest,
-            coverage=self._coverage(span),
+            coverage=self._coverage(span.end - span.start if growing else 0),
             place="code" if block else "prose",
             language=block.language if block else "",
         )
@@ -280,10 +306,10 @@ class Session:
         self.ending = ending
         self._held = self._recent = ""
 
-    def _coverage(self, span: OpenSpan | None = None) -> float:
+    def _coverage(self, growing: int = 0) -> float:
+        """Return the share of copies in the answer, with one that is ``growing`` bytes long so far."""
         total = self._scanner.normalised if self._scanner else 0
-        copied = self._copied + (span.end - span.start if span and span.start not in self._reviews else 0)
-        return min(1.0, copied / total) if total else 0.0
+        return min(1.0, (self._copied + growing) / total) if total else 0.0
 
     def _cleared(self, scan: Scan) -> int:
         """Return how far text may be let out: what is settled, and what was judged of the first open span."""

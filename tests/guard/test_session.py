@@ -323,3 +323,49 @@ def test_sessions_hold_little_of_a_long_answer(licensed: Index, licensed_rows: l
                 session.feed(piece)
             most = max(most, len(session._recent) + len(session._held))
         assert most < 3 * 16_384
+
+
+@pytest.mark.parametrize("preset", ["annotate", "copyleft"])
+def test_a_copy_that_may_pass_is_seen_with_its_source_while_it_is_written(
+    licensed: Index, licensed_rows: list[dict[str, str]], preset: str
+) -> None:
+    copied = licensed_rows[0]["content"].rstrip()
+    text = PROSE + copied + AFTER
+    with Guard(licensed, PRESETS[preset]) as guard:
+        follow = guarded(lambda prompt: pieces(text, 4), guard).follow("say it")
+        shown, steps = "", []
+        while True:
+            try:
+                step = next(follow)
+            except StopIteration as over:
+                answer = over.value
+                break
+            shown += step.text
+            steps.append((len(shown), step))
+        assert guard.tally.decisions() == {("annotate", "default"): 1}
+    assert shown == text == answer.text
+    growing = [(length, step.growing[0]) for length, step in steps if step.growing]
+    first, last = growing[0], growing[-1]
+    # The first window may begin one stride behind the first character, and four characters come at a time.
+    assert first[0] <= len(PROSE) + check_floor(licensed.geometry, guard.policy.min_chars) + 32 + 4
+    for length, each in growing:
+        assert each.emitted and each.action == "annotate" and len(PROSE) <= each.span.start < each.span.end <= length
+        assert each.evidence[0]["sources"][0]["path"] == licensed_rows[0]["path"]
+    (decided,) = answer.decisions
+    # What copyleft has not judged yet is not shown yet: up to a quarter of the copy.
+    waiting = 8 if preset == "annotate" else len(copied) // 4
+    assert last[1].span.start == decided.span.start and decided.span.end - last[1].span.end <= waiting
+    assert [step.growing for _, step in steps][-1] == ()
+
+
+def test_coverage_counts_a_copy_once(licensed: Index, licensed_rows: list[dict[str, str]]) -> None:
+    copied = licensed_rows[1]["content"].rstrip()
+    text = copied + "\n" + "".join(f"{n} " for n in range(10_000, 10_000 + len(copied) // 3))
+    rule = Rule("much", "redact", min_coverage=0.6)
+    for size in (7, 100_000):
+        with with_policy(licensed, rules=(rule,), on_error="open") as guard:
+            out, session = run(guard, text, size)
+            (decision,) = session.decisions
+            # Seen piece by piece, the copy is all there is so far; seen whole, it is a third.
+            assert (out != text) == (size == 7) and 0.2 < session.attribution()["coverage"] < 0.6
+            assert decision.facts.coverage == pytest.approx(1.0 if size == 7 else 0.34, abs=0.1)
