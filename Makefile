@@ -10,6 +10,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 AXE := .test-cache/axe/node_modules/axe-core/axe.min.js
+SARIF := .test-cache/sarif/node_modules/@microsoft/jest-sarif/package.json
 
 .PHONY: demo test lint pytest kernel-test system bench bench-full clean
 
@@ -44,7 +45,11 @@ system:
 $(AXE): | system
 	$(if $(shell command -v npm),npm install --silent --no-audit --no-fund --prefix .test-cache/axe axe-core@4,@echo 'no npm: accessibility is not judged')
 
-pytest: $(VENV)/.installed-test system $(AXE)
+# Brings the schema that SARIF logs are judged by; without npm that is left out.
+$(SARIF): | system
+	$(if $(shell command -v npm),npm install --silent --no-audit --no-fund --prefix .test-cache/sarif @microsoft/jest-sarif@1.0.0-beta.0,@echo 'no npm: SARIF is not judged')
+
+pytest: $(VENV)/.installed-test system $(AXE) $(SARIF)
 	$(BIN)/python -m pytest
 
 $(VENV)/.installed-bench: $(VENV)/.installed

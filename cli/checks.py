@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cli.inputs import Inputs, Text
 from cli.judging import judge
 from cli.notices import notice_slow_kernel
-from cli.state import FailOn, Format, index_folder
+from cli.state import FailOn, ReportFormat, index_folder
 from cli.terminal import lines, one_line, plural, styled
 from provenance.checking import CheckResult, check
 from provenance.index import Index
@@ -36,7 +36,7 @@ class Question:
         self.index: str | None = None
         self.min_chars = DEFAULT_MIN_CHARS
         self.exclude: list[str] = []
-        self.format = Format.human
+        self.format = ReportFormat.human
         self.fail_on = FailOn.match
         self.debug = False
 
@@ -75,9 +75,9 @@ def _take(question: Question, name: str, value: str) -> bool:
             return False
         question.min_chars = int(value)
     elif name == "format":
-        if value not in Format.__members__:
+        if value not in ReportFormat.__members__:
             return False
-        question.format = Format(value)
+        question.format = ReportFormat(value)
     elif name == "fail_on":
         if value not in FailOn.__members__:
             return False
@@ -93,10 +93,15 @@ def answer(
     index: str | None,
     min_chars: int,
     exclude: Sequence[str],
-    format: Format,
+    format: ReportFormat,
     fail_on: FailOn,
 ) -> int:
-    """Check every text and return the exit code."""
+    """Check every text and return the exit code. Raises `ParameterError` for a format that lists sources."""
+    if format is ReportFormat.spdx:
+        from provenance.errors import ParameterError
+        from provenance.reports.spdx import NO_SOURCES
+
+        raise ParameterError(NO_SOURCES)
     with Index.open(index_folder(index)) as opened:
         notice_slow_kernel()
         return judge(

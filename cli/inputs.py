@@ -17,10 +17,11 @@ STDIN = "-"
 
 
 class Text(NamedTuple):
-    """One text to be judged, in UTF-8, and the name it is shown under."""
+    """One text to be judged: the name it is shown under, its UTF-8, and the bytes it was decoded from."""
 
     path: str
     utf8: bytes
+    raw: bytes
 
 
 class Failure(NamedTuple):
@@ -48,11 +49,11 @@ class Inputs:
         for path in self.paths or (STDIN,):
             try:
                 if path == STDIN:
-                    yield Text(STDIN, _decoded(STDIN, _stdin()))
+                    yield _decoded(STDIN, _stdin())
                 elif os.path.isdir(path):
                     yield from self._folder(path)
                 else:
-                    yield Text(_readable(path), _decoded(path, _read(path)))
+                    yield _decoded(path, _read(path))
             except ProvenanceError as error:
                 yield Failure(_readable(path), error)
 
@@ -87,42 +88,42 @@ class Inputs:
                     else:
                         below.append(path + "/")
                 else:
-                    utf8, reason = _file_in_folder(entry, rules, excluded(path))
-                    if utf8 is None:
-                        self.skipped[reason] += 1
+                    found = _file_in_folder(entry, os.path.join(root, path), rules, excluded(path))
+                    if isinstance(found, Text):
+                        yield found
                     else:
-                        yield Text(_readable(os.path.join(root, path)), utf8)
+                        self.skipped[found] += 1
             stack.extend(reversed(below))
 
 
-def _file_in_folder(entry: os.DirEntry[str], rules: Rules, excluded: bool) -> tuple[bytes | None, str]:
-    """Return the text of a file, or None and the rule that stopped it."""
+def _file_in_folder(entry: os.DirEntry[str], path: str, rules: Rules, excluded: bool) -> Text | str:
+    """Return the text of a file, or the rule that stopped it."""
     from indexer.rules import decode, minified, suffix
 
     if entry.name.startswith("."):
-        return None, "hidden"
+        return "hidden"
     if excluded:
-        return None, "excluded"
+        return "excluded"
     if suffix(entry.name) in rules.binary_suffixes:
-        return None, "binary"
+        return "binary"
     try:
         size = entry.stat(follow_symlinks=False).st_size
         if not entry.is_file(follow_symlinks=False):
-            return None, "not a file"
+            return "not a file"
         if size < rules.min_file_bytes:
-            return None, "empty"
+            return "empty"
         if size > rules.max_file_bytes:
-            return None, "too large"
+            return "too large"
         with open(entry.path, "rb") as file:
             raw = file.read()
     except OSError:
-        return None, "unreadable"
+        return "unreadable"
     text = decode(raw)
     if text is None:
-        return None, "binary"
+        return "binary"
     if minified(text.utf8, rules) is not None:
-        return None, "minified"
-    return text.utf8, ""
+        return "minified"
+    return Text(_readable(path), text.utf8, raw)
 
 
 def _stdin() -> bytes:
@@ -144,15 +145,15 @@ def _read(path: str) -> bytes:
         raise InputError(f"{_readable(path)}: cannot be read: {error.strerror}") from error
 
 
-def _decoded(path: str, raw: bytes) -> bytes:
+def _decoded(path: str, raw: bytes) -> Text:
     if raw.isascii() and b"\0" not in raw:
-        return raw  # as the rules say too, without their import
+        return Text(_readable(path), raw, raw)  # as the rules say too, without their import
     from indexer.rules import decode
 
     text = decode(raw)
     if text is None:
         raise InputError(f"{_readable(path)}: this is binary, not text ({len(raw)} bytes)")
-    return text.utf8
+    return Text(_readable(path), text.utf8, raw)
 
 
 def _readable(path: str) -> str:

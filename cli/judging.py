@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cli.inputs import Failure, Inputs, Text
-from cli.state import FailOn, Format
+from cli.state import FailOn, ReportFormat
 from provenance.index import Index
 from provenance.records import Span
 from provenance.reports import contract
+from provenance.reports.judged import Judged, Judgement
 
 if TYPE_CHECKING:
     from provenance.checking import CheckResult
@@ -32,7 +33,7 @@ def judge(
     fields: Callable[[str, R], dict[str, Any]],
     show: Callable[[Text, R], None],
     spans: Callable[[R], Sequence[Span]],
-    format: Format,
+    format: ReportFormat,
     fail_on: FailOn,
 ) -> int:
     """Ask about every text and return the exit code.
@@ -40,10 +41,10 @@ def judge(
     ``fields`` renders an answer for machines, ``show`` prints it for people, ``spans`` returns what reached it.
     """
     verdicts: Counter[str] = Counter()
-    results: list[dict[str, Any]] = []
+    judged: list[Judged] = []
     errors: list[dict[str, Any]] = []
     found = False
-    if format is Format.jsonl:
+    if format is ReportFormat.jsonl:
         print(contract.render_line(contract.head(index)))
     for text in inputs:
         if isinstance(text, Failure):
@@ -51,22 +52,39 @@ def judge(
 
             print(f"provenance: {one_line(str(text.error))}", file=sys.stderr)
             errors.append(contract.failure(text.path, text.error.kind, str(text.error)))
-            if format is Format.jsonl:
+            if format is ReportFormat.jsonl:
                 print(contract.render_line(errors[-1]))
             continue
         answer = ask(text.utf8)
         verdicts[answer.verdict] += 1
         found = found or _fails(answer, spans, fail_on)
-        if format is Format.human:
+        if format is ReportFormat.human:
             show(text, answer)
-        elif format is Format.jsonl:
+        elif format is ReportFormat.jsonl:
             print(contract.render_line(fields(text.path, answer)))
         else:
-            results.append(fields(text.path, answer))
-    if format is Format.json:
-        print(contract.render(contract.results_document(contract.head(index), results, errors, inputs.skipped)))
+            judged.append(Judged(text.path, text.raw, text.utf8, fields(text.path, answer)))
+    if format not in (ReportFormat.human, ReportFormat.jsonl):
+        print(_document(format, Judgement(contract.head(index), judged, errors), inputs.skipped))
     _account(verdicts, len(errors), inputs.skipped)
     return EXIT_FAILED if errors else EXIT_FOUND if found else 0
+
+
+def _document(format: ReportFormat, judgement: Judgement, skipped: Counter[str]) -> str:
+    if format is ReportFormat.sarif:
+        from provenance.reports.sarif import sarif_log
+
+        return contract.render(sarif_log(judgement))
+    if format is ReportFormat.spdx:
+        from provenance.reports.spdx import spdx_document
+
+        return contract.render(spdx_document(judgement))
+    if format is ReportFormat.html:
+        from provenance.reports.trace_page import trace_page
+
+        return trace_page(judgement)
+    results = [each.result for each in judgement.texts]
+    return contract.render(contract.results_document(judgement.head, results, judgement.errors, skipped))
 
 
 def _fails(answer: R, spans: Callable[[R], Sequence[Span]], fail_on: FailOn) -> bool:

@@ -65,10 +65,11 @@ def _dispatch(words: list[str], state: State) -> int:
     asked_by_shell = "_PROVENANCE_COMPLETE" in os.environ
     if words[:1] == ["check"] and not asked_by_shell:
         from cli.checks import answer, understood
+        from cli.state import failure_format
 
         question = understood(words[1:])
         if question is not None:
-            state.debug, state.format = question.debug, question.format
+            state.debug, state.format = question.debug, failure_format(question.format)
             return answer(
                 question.paths,
                 index=question.index,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.state import INDEX_VARIABLE, STATE, FailOn, Format, index_folder
+from cli.state import INDEX_VARIABLE, STATE, FailOn, Format, ReportFormat, failure_format, index_folder
 
 __all__ = [
     "Debug",
@@ -17,12 +17,18 @@ __all__ = [
     "IndexPath",
     "OutputFormat",
     "Paths",
+    "ReportFormatOption",
     "index_folder",
 ]
 
 
 def _remember_format(value: Format) -> Format:
     STATE.format = value
+    return value
+
+
+def _remember_report(value: ReportFormat) -> ReportFormat:
+    STATE.format = failure_format(value)
     return value
 
 
@@ -39,6 +45,16 @@ OutputFormat = Annotated[
     Format,
     typer.Option(
         "--format", "-f", callback=_remember_format, is_eager=True, help="For people; one JSON document; JSON Lines."
+    ),
+]
+ReportFormatOption = Annotated[
+    ReportFormat,
+    typer.Option(
+        "--format",
+        "-f",
+        callback=_remember_report,
+        is_eager=True,
+        help="For people; one JSON document; JSON Lines; SARIF 2.1.0; SPDX 2.3 (trace); a web page.",
     ),
 ]
 Debug = Annotated[

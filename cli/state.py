@@ -16,6 +16,17 @@ class Format(StrEnum):
     jsonl = "jsonl"
 
 
+class ReportFormat(StrEnum):
+    """How answers of `check` and `trace` are written."""
+
+    human = "human"
+    json = "json"
+    jsonl = "jsonl"
+    sarif = "sarif"
+    spdx = "spdx"
+    html = "html"
+
+
 class FailOn(StrEnum):
     """What exit code 1 stands for."""
 
@@ -46,6 +57,11 @@ class State:
 
 
 STATE = State()
+
+
+def failure_format(format: ReportFormat) -> Format:
+    """Return how a failure is written where answers would have been written in ``format``."""
+    return Format(format) if format in Format.__members__ else Format.human
 
 
 def index_folder(value: str | None) -> str:

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from indexer.report import BuildReport
+from provenance.reports.page import escaped, facts, page, table
 from provenance.verdict import COINCIDENCE
 
 _MOST = 40
 """Rows of a table that are shown; the rest is summed up in a last one."""
-_STYLE = """
-:root{color-scheme:light dark;--ink:#1a1d21;--paper:#fff;--soft:#5a6370;--line:#d8dde3;--bar:#2f6fb3}
-@media(prefers-color-scheme:dark){:root{--ink:#e6e9ed;--paper:#14171a;--soft:#a2abb6;--line:#343b43;--bar:#6aa5e0}}
-body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:62rem;margin:2rem auto;
-padding:0 1rem}h1{font-size:1.5rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}
-table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .75rem .25rem 0;
-border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}th{color:var(--soft);font-weight:600}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}small{color:var(--soft)}
-rect{fill:var(--bar)}text{fill:currentColor;font-size:12px}dl{display:grid;grid-template-columns:max-content 1fr;
-gap:.15rem 1rem}dt{color:var(--soft)}dd{margin:0}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +27,7 @@ def report_page(report: BuildReport, filters: Sequence[FilterFacts] = (), *, tit
     why, rates, the parts of the index, the filters' fill and expected error, and how likely a coincidence is."""
     tally = report.tally
     body = [
-        f"<h1>{_text(title)}</h1>",
+        f"<h1>{escaped(title)}</h1>",
         _facts(report),
         _counted("Sources", "source", tally.places, tally.documents),
         _counted("Languages", "language", tally.languages, tally.documents),
@@ -54,17 +43,7 @@ def report_page(report: BuildReport, filters: Sequence[FilterFacts] = (), *, tit
         _coincidence(),
         _list("Notes", report.notices),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{_text(title)}</title><style>{_STYLE}</style></head>\n<body>\n"
-        + "\n".join(part for part in body if part)
-        + "\n</body></html>\n"
-    )
-
-
-def _text(value: object) -> str:
-    return html.escape(str(value).encode("utf-8", "backslashreplace").decode("utf-8"))
+    return page(title, body)
 
 
 def _size(count: float) -> str:
@@ -78,7 +57,7 @@ def _size(count: float) -> str:
 def _facts(report: BuildReport) -> str:
     tally = report.tally
     spent = sum(report.seconds.values())
-    facts = [
+    said = [
         ("added", f"{tally.documents:,} documents, {tally.contents:,} texts, {_size(tally.text_bytes)}"),
         ("index", f"{report.documents:,} documents in {report.segments:,} segments"),
         ("digest", report.digest),
@@ -90,24 +69,18 @@ def _facts(report: BuildReport) -> str:
         ("withdrawn, left out", f"{report.withdrawn:,}"),
         ("skipped", f"{sum(tally.skipped.values()):,} ({_size(sum(tally.skipped_bytes.values()))})"),
     ]
-    return "<dl>" + "".join(f"<dt>{name}</dt><dd>{_text(value)}</dd>" for name, value in facts) + "</dl>"
+    return facts(said)
 
 
 def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table whose first column is text and whose others are numbers, unless they hold markup."""
-    cells = "".join(f'<th scope="col"{" class=n" if i else ""}>{_text(name)}</th>' for i, name in enumerate(head))
-    lines = [
-        "<tr>" + "".join(f"<td{' class=n' if i else ''}>{cell}</td>" for i, cell in enumerate(row)) + "</tr>"
-        for row in rows
-    ]
-    if not lines:
-        return ""
-    return f"<h2>{_text(title)}</h2><table><thead><tr>{cells}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    """Return a table with its heading, nothing without rows."""
+    made = table(head, rows)
+    return f"<h2>{escaped(title)}</h2>{made}" if made else ""
 
 
 def _counted(title: str, what: str, counts: Mapping[str, list[int]], total: int) -> str:
     ordered = sorted(counts.items(), key=lambda entry: (-entry[1][1], entry[0]))
-    shown = [(_text(name), documents, size) for name, (documents, size) in ordered[:_MOST]]
+    shown = [(escaped(name), documents, size) for name, (documents, size) in ordered[:_MOST]]
     if len(ordered) > _MOST:
         rest = [entry[1] for entry in ordered[_MOST:]]
         shown.append((f"{len(rest)} more", sum(one[0] for one in rest), sum(one[1] for one in rest)))
@@ -130,7 +103,7 @@ def _reasons(
         ("reason, with examples", "count", "size"),
         (
             (
-                _text(reason) + "".join(f"<br><small>{_text(one)}</small>" for one in examples.get(reason, ())),
+                escaped(reason) + "".join(f"<br><small>{escaped(one)}</small>" for one in examples.get(reason, ())),
                 f"{count:,}",
                 _size(sizes.get(reason, 0)) if sizes else "",
             )
@@ -140,13 +113,13 @@ def _reasons(
 
 
 def _pairs(title: str, pairs: Iterable[tuple[str, object]]) -> str:
-    lines = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in pairs)
-    return f"<h2>{_text(title)}</h2><dl>{lines}</dl>" if lines else ""
+    made = facts(pairs)
+    return f"<h2>{escaped(title)}</h2>{made}" if made else ""
 
 
 def _parts(report: BuildReport) -> str:
     total = sum(report.sizes.values())
-    rows = [(_text(name), _size(size), f"{100 * size / total:.1f} %") for name, size in report.sizes.items() if size]
+    rows = [(escaped(name), _size(size), f"{100 * size / total:.1f} %") for name, size in report.sizes.items() if size]
     if rows:
         rows.append(("whole index", _size(total), "100.0 %"))
     return _table("Parts of the index", ("part", "size", "share"), rows)
@@ -158,7 +131,7 @@ def _filters(filters: Sequence[FilterFacts]) -> str:
         together *= 1 - one.expected_false_positive_rate
     rows = [
         (
-            _text(one.kind),
+            escaped(one.kind),
             f"{one.keys:,}" if one.keys is not None else "unknown",
             f"{one.expected_false_positive_rate:.2e}",
         )
@@ -189,4 +162,6 @@ def _coincidence() -> str:
 
 
 def _list(title: str, lines: Sequence[str]) -> str:
-    return f"<h2>{_text(title)}</h2><ul>{''.join(f'<li>{_text(line)}</li>' for line in lines)}</ul>" if lines else ""
+    return (
+        f"<h2>{escaped(title)}</h2><ul>{''.join(f'<li>{escaped(line)}</li>' for line in lines)}</ul>" if lines else ""
+    )

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Debug, Exclude, FailOn, FailOnOption, IndexPath, OutputFormat, Paths
-from cli.state import Format
+from cli.options import Debug, Exclude, FailOn, FailOnOption, IndexPath, Paths, ReportFormatOption
+from cli.state import ReportFormat
 from provenance.verdict import DEFAULT_MIN_CHARS
 
 
@@ -18,7 +18,7 @@ def command(
         int, typer.Option("--min-chars", min=0, metavar="N", help="Shortest run that makes a verdict, normalised.")
     ] = DEFAULT_MIN_CHARS,
     exclude: Exclude = None,
-    format: OutputFormat = Format.human,
+    format: ReportFormatOption = ReportFormat.human,
     fail_on: FailOnOption = FailOn.match,
     debug: Debug = False,
 ) -> int:

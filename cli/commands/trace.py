@@ -15,11 +15,11 @@ from cli.options import (
     FailOn,
     FailOnOption,
     IndexPath,
-    OutputFormat,
     Paths,
+    ReportFormatOption,
     index_folder,
 )
-from cli.state import Format
+from cli.state import ReportFormat
 from provenance.index import Index
 from provenance.reports import contract
 from provenance.verdict import DEFAULT_MIN_CHARS
@@ -34,7 +34,7 @@ def command(
     sources: Annotated[int, typer.Option("--sources", "-n", min=0, metavar="N", help="Sources listed a span.")] = 5,
     exclude_repo: ExcludeRepository = None,
     exclude: Exclude = None,
-    format: OutputFormat = Format.human,
+    format: ReportFormatOption = ReportFormat.human,
     fail_on: FailOnOption = FailOn.match,
     debug: Debug = False,
 ) -> int:
