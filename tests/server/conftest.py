@@ -1,4 +1,7 @@
-"""A real server on the loopback: the demo index, a portrait of it, and a small index of hostile names and code."""
+"""Real servers on the loopback: the demo index, a portrait of it, and a small index of hostile names and code.
+
+`client` asks one over tantivy, `cluster_client` one over the same sources in a real Elasticsearch node.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,8 @@ from indexer.portraits import export_portrait, import_portraits
 from indexer.sources import open_source
 from indexer.sources.base import SourceOptions
 from provenance.index import Index
+from provenance.parameters import Parameters
+from provenance.search.elasticsearch.cluster import ClusterSettings
 from provenance.server.app import create_app, guarded
 from provenance.server.run import LOGGING
 from provenance.server.settings import Settings
@@ -112,8 +117,8 @@ def portrait_index(demo_index: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def hostile_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An index in which names, paths and code are markup."""
+def hostile_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rows in which names, paths and code are markup."""
     folder = tmp_path_factory.mktemp("hostile")
     row = {
         "content": HOSTILE_CODE,
@@ -130,10 +135,36 @@ def hostile_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "license": "MIT",
     }
     (folder / "rows.jsonl").write_text("".join(json.dumps(each) + "\n" for each in (row, good)))
+    return folder / "rows.jsonl"
+
+
+def build_hostile(rows: Path, folder: Path, **options: Any) -> Path:
+    """Build an index of `hostile_rows` and return its folder."""
     columns = {"text": "content", "path": "path", "repository": "repo", "url": "url", "license": "license"}
-    options = SourceOptions(columns=tuple(columns.items()))
-    build([open_source(str(folder / "rows.jsonl"), options)], folder / "index", corpus_name="hostile", workers=1)
-    return folder / "index"
+    source = open_source(str(rows), SourceOptions(columns=tuple(columns.items())))
+    build([source], folder, corpus_name="hostile", workers=1, **options)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def hostile_index(hostile_rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index in which names, paths and code are markup."""
+    return build_hostile(hostile_rows, tmp_path_factory.mktemp("hostile") / "index")
+
+
+@pytest.fixture(scope="session")
+def cluster_indexes(
+    demo_sources: Path, hostile_rows: Path, elasticsearch_node: Any, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """The demo index and the hostile one, searched by a real Elasticsearch node."""
+    folder = tmp_path_factory.mktemp("cluster")
+    options: dict[str, Any] = {
+        "parameters": Parameters(engine="elasticsearch"),
+        "cluster": ClusterSettings(elasticsearch_node.url),
+    }
+    source = open_source(str(demo_sources), SourceOptions(each_folder=True))
+    build([source], folder / "demo", corpus_name="demo", corpus_revision="r1", workers=1, **options)
+    return folder / "demo", build_hostile(hostile_rows, folder / "hostile", **options)
 
 
 @pytest.fixture(scope="session")
@@ -156,6 +187,15 @@ def settings(demo_index: Path, portrait_index: Path, hostile_index: Path) -> Set
 def client(settings: Settings) -> Iterator[Client]:
     """A client of the shared server."""
     with serving(settings) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def cluster_client(settings: Settings, cluster_indexes: tuple[Path, Path]) -> Iterator[Client]:
+    """A client of a server like the shared one, over Elasticsearch."""
+    (demo, _), portrait, (hostile, _) = settings.indexes
+    demo_there, hostile_there = cluster_indexes
+    with serving(replace(settings, indexes=((demo, demo_there), portrait, (hostile, hostile_there)))) as client:
         yield client
 
 

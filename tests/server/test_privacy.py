@@ -19,10 +19,16 @@ import pytest
 CANARY = "canary_7f3a9c_singing"
 
 
-@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize(("engine", "debug"), [("tantivy", False), ("tantivy", True), ("elasticsearch", True)])
 def test_a_canary_is_found_nowhere_after_every_route_and_the_stop(
-    demo_index: Path, portrait_index: Path, tmp_path: Path, debug: bool
+    request: pytest.FixtureRequest, portrait_index: Path, tmp_path: Path, engine: str, debug: bool
 ) -> None:
+    node = None
+    if engine == "tantivy":
+        demo_index: Path = request.getfixturevalue("demo_index")
+    else:
+        demo_index, _ = request.getfixturevalue("cluster_indexes")
+        node = request.getfixturevalue("elasticsearch_node")
     log = open(tmp_path / "log", "wb")
     environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), "HOME": str(tmp_path)}
     (tmp_path / "tmp").mkdir()
@@ -93,7 +99,8 @@ def test_a_canary_is_found_nowhere_after_every_route_and_the_stop(
     for path in [each for each in tmp_path.rglob("*") if each.is_file()]:
         assert CANARY.encode() not in path.read_bytes(), path
         assert CANARY not in path.name
-    for folder in (demo_index, portrait_index):
+    # What travels to a node stays out of its logs and files too, as it is set up by default.
+    for folder in (demo_index, portrait_index, *((node.data,) if node is not None else ())):
         for path in [each for each in folder.rglob("*") if each.is_file()]:
             assert CANARY.encode() not in path.read_bytes(), path
     text = (tmp_path / "log").read_text()
