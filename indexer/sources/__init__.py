@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from indexer.sources.base import DocumentSource, SourceOptions
 from provenance.errors import CorpusError, ParameterError
@@ -106,10 +106,12 @@ def _is_archive(name: str) -> bool:
 
 
 def _only(folder: str, wanted: Callable[[str], bool]) -> bool:
-    """Return whether the first thousand files of a folder are wanted ones and what describes them."""
+    """Return whether the first thousand files of a folder are wanted ones and what describes them.
+
+    Hidden folders do not count: a data set cloned from Hugging Face has a ``.git``.
+    """
     found = 0
-    names = (name for _, _, names in os.walk(folder) for name in names)
-    for count, name in enumerate(names):
+    for count, name in enumerate(_names(folder)):
         if count == 1000:
             break
         if wanted(name):
@@ -117,3 +119,9 @@ def _only(folder: str, wanted: Callable[[str], bool]) -> bool:
         elif not name.lower().lstrip(".").startswith(_BESIDE) and not name.lower().endswith(".pom"):
             return False
     return found > 0
+
+
+def _names(folder: str) -> Iterator[str]:
+    for _, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from names

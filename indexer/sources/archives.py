@@ -22,7 +22,7 @@ import xxhash
 
 from indexer import licensing
 from indexer.rules import compile_patterns, decode, suffix
-from indexer.sources.base import Item, Remark, SourceOptions, Unit
+from indexer.sources.base import Item, Remark, SourceOptions, Unit, skipped_unit
 from indexer.sources.carried import carried_origins
 from indexer.sources.files import DataFile, is_remote, listed, one_line, opened
 from indexer.sources.inflate import DamagedStream
@@ -91,14 +91,21 @@ class ArchivesSource:
 
     def plan(self) -> Iterator[Unit]:
         """Yield runs of members; raises `CorpusError` without an archive that can be read."""
-        archives = [file for file in listed(self._location) if self._is_archive(file)]
-        if not archives:
+        found = list(listed(self._location))
+        archives = [file for file in found if isinstance(file, DataFile) and self._is_archive(file)]
+        skipped = [one for one in found if isinstance(one, Skipped)]
+        if not archives and not skipped:
             raise CorpusError(f"{self._location}: no archive is here; known are {', '.join(SUFFIXES)}")
+        if skipped:
+            yield skipped_unit(skipped)
         for file in archives:
-            yield from self._units(file, alone=len(archives) == 1)
+            yield from self._units(file, alone=len(archives) == 1 and not skipped)
 
     def read(self, unit: Unit) -> Iterator[Item]:
         """Yield the documents of one run of members."""
+        if isinstance(unit.payload, list):
+            yield from unit.payload
+            return
         part, notes = unit.payload
         yield from notes
         if part is None:

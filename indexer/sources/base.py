@@ -15,10 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+import xxhash
+
 from indexer.rules import Rules
 from provenance.records import Document, Skipped
 
-__all__ = ["DocumentSource", "Item", "Remark", "Rules", "SourceOptions", "Tally", "Unit"]
+__all__ = ["DocumentSource", "Item", "Remark", "Rules", "SourceOptions", "Tally", "Unit", "skipped_unit"]
 
 UNIT_BYTES = 6 << 20
 """Input bytes after which a unit ends: small enough to share among workers, large enough to cost nothing."""
@@ -50,6 +52,12 @@ class Remark:
     path: str
     reason: str
     detail: str = ""
+
+
+def skipped_unit(skipped: list[Skipped], weight: int = 0) -> Unit:
+    """Return a unit that yields nothing but what was found wanting at planning: its payload is the list."""
+    said = xxhash.xxh3_128(repr(skipped).encode("utf-8", "surrogatepass"))
+    return Unit(weight, skipped, said.hexdigest(), frozenset())
 
 
 Item: TypeAlias = Document | Skipped | Remark

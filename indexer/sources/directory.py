@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -24,6 +25,7 @@ from pathspec import GitIgnoreSpec
 from indexer import licensing
 from indexer.rules import SILENT_FOLDERS, compile_patterns, readable, suffix
 from indexer.sources.base import UNIT_BYTES, UNIT_ENTRIES, Item, Remark, SourceOptions, Unit
+from indexer.sources.files import failure
 from indexer.sources.intake import Intake, Origin, address_template
 from indexer.sources.nearest import licence_in_folder
 from indexer.sources.python_install import Distributions, is_installer_note, is_site_packages, standard_library
@@ -194,7 +196,7 @@ class DirectorySource:
             except OSError as error:
                 if frame.relative == "":
                     raise CorpusError(f"{frame.folder}: cannot be listed: {error.strerror}") from error
-                packer.skip(Skipped(readable(frame.relative), *_failure(error)))
+                packer.skip(Skipped(readable(frame.relative), *failure(error)))
                 yield
                 continue
             self._enter(frame, entries, packer)
@@ -214,6 +216,8 @@ class DirectorySource:
         except OSError as error:
             raise CorpusError(f"{root}: cannot be read: {error.strerror}") from error
         folder, name = os.path.split(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise CorpusError(f"{root}: not a file but a pipe or device, which cannot be read twice: save it first")
         refusal = self._intake.size(readable(name), status.st_size)
         if refusal is not None:
             packer.skip(refusal)
@@ -287,7 +291,7 @@ class DirectorySource:
                 packer.skip(Skipped(readable(relative), "not a file"))
                 return None
         except OSError as error:
-            packer.skip(Skipped(readable(relative), *_failure(error)))
+            packer.skip(Skipped(readable(relative), *failure(error)))
             return None
         refusal = self._intake.size(relative, size)
         if refusal is not None:
@@ -352,7 +356,7 @@ def read_file(path: str, limit: int, expected: int | None = None) -> bytes | tup
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
-        return _failure(error)
+        return failure(error)
     try:
         # One byte more than expected, so that a file that did not change takes a single read.
         raw = os.read(handle, limit + 1 if expected is None else min(limit, expected) + 1)
@@ -361,14 +365,6 @@ def read_file(path: str, limit: int, expected: int | None = None) -> bytes | tup
                 raw += more
         return raw
     except OSError as error:
-        return _failure(error)
+        return failure(error)
     finally:
         os.close(handle)
-
-
-def _failure(error: OSError) -> tuple[str, str]:
-    if isinstance(error, FileNotFoundError):
-        return "vanished", ""
-    if isinstance(error, PermissionError):
-        return "no permission", ""
-    return "unreadable", error.strerror or ""

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
+from indexer.rules import readable
 from provenance.errors import CorpusError
+from provenance.records import Skipped
 
 _STAMPS = ("ETag", "etag", "version_id", "generation", "md5", "LastModified", "last_modified", "mtime", "created")
 
@@ -43,37 +46,79 @@ def _file_system(location: str) -> tuple[Any, str]:
 
 
 def opened(path: str) -> BinaryIO:
-    """Return a file open for reading; raises OSError."""
+    """Return a file open for reading; raises OSError, for a pipe or device too."""
     if not is_remote(path):
-        return open(path, "rb")
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise OSError(None, "not a file")
+        return open(handle, "rb")
     system, inner = _file_system(path)
     # The files of fsspec's stores are raw: their readline, for one, takes no limit.
     return cast(BinaryIO, io.BufferedReader(system.open(inner, "rb", cache_type="readahead"), 1 << 18))
 
 
-def listed(location: str) -> Iterator[DataFile]:
+def listed(location: str) -> Iterator[DataFile | Skipped]:
     """Yield the files below a folder in the order of their names, or the one file; raises `CorpusError`.
 
-    Hidden names, and links below the folder, are left out.
+    Hidden names are left out in silence; links, what is no file and what cannot be looked at come as `Skipped`. The
+    links that Hugging Face's cache consists of (from ``snapshots`` to ``blobs``) stand for what they point to.
     """
     if is_remote(location):
         yield from _listed_remote(location)
         return
     try:
-        if not os.path.isdir(location):
-            status = os.stat(location)
-            yield DataFile(location, os.path.basename(location), status.st_size, _local_stamp(status))
-            return
+        status = os.stat(location)
     except OSError as error:
         raise CorpusError(f"{location}: cannot be read: {error.strerror}") from error
-    for folder, folders, names in os.walk(location):
+    if not stat.S_ISDIR(status.st_mode):
+        if not stat.S_ISREG(status.st_mode):
+            raise CorpusError(f"{location}: not a file but a pipe or device, which cannot be read twice: save it first")
+        yield DataFile(location, os.path.basename(location), status.st_size, _local_stamp(status))
+        return
+    blobs = _blobs(location)
+    denied: list[OSError] = []
+    for folder, folders, names in os.walk(location, onerror=denied.append):
+        yield from _refused(denied, location)
+        denied.clear()
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            path = os.path.join(folder, name)
-            if name.startswith(".") or os.path.islink(path):
-                continue
-            status = os.stat(path)
-            yield DataFile(path, os.path.relpath(path, location), status.st_size, _local_stamp(status))
+            if not name.startswith("."):
+                yield _local_file(os.path.join(folder, name), location, blobs)
+    yield from _refused(denied, location)
+
+
+def _refused(errors: list[OSError], location: str) -> list[Skipped]:
+    return [Skipped(readable(os.path.relpath(one.filename, location)), *failure(one)) for one in errors]
+
+
+def _local_file(path: str, location: str, blobs: str | None) -> DataFile | Skipped:
+    name = os.path.relpath(path, location)
+    shown = readable(name)
+    try:
+        if os.path.islink(path) and (blobs is None or not os.path.realpath(path).startswith(blobs)):
+            return Skipped(shown, "symbolic link")
+        status = os.stat(path)
+    except OSError as error:
+        return Skipped(shown, *failure(error))
+    if not stat.S_ISREG(status.st_mode):
+        return Skipped(shown, "not a file")
+    return DataFile(path, name, status.st_size, _local_stamp(status))
+
+
+def _blobs(location: str) -> str | None:
+    """Return the folder of contents that belongs to a snapshot in the cache of `huggingface_hub`."""
+    head, found, _ = (os.path.realpath(location) + "/").rpartition("/snapshots/")
+    return f"{head}/blobs/" if found and os.path.isdir(f"{head}/blobs") else None
+
+
+def failure(error: OSError) -> tuple[str, str]:
+    """Return the reason and detail for what could not be read."""
+    if isinstance(error, FileNotFoundError):
+        return "vanished", ""
+    if isinstance(error, PermissionError):
+        return "no permission", ""
+    return "unreadable", error.strerror or type(error).__name__
 
 
 def _local_stamp(status: os.stat_result) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import io
 import lzma
+import re
 import zlib
 from typing import Any, BinaryIO, Literal
 
@@ -20,6 +21,7 @@ _CHUNK = 1 << 16
 _OUT = 1 << 18
 _ZSTD_FEED = 1024
 """Compressed bytes a step for zstd, whose steps cannot be bounded: four bytes may become 128 KiB, 1 KiB then 32 MiB."""
+_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
 _MEMORY = 512 << 20
 _FREE_BYTES = 64 << 20
 """Output below this is never called a bomb."""
@@ -40,7 +42,8 @@ def compression_of(start: bytes) -> str | None:
     for magic, name in ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"(\xb5/\xfd", "zstd")):
         if start.startswith(magic):
             return name
-    return None
+    # A frame of other data that a zstd file may hold anywhere: an index, or padding.
+    return "zstd" if _SKIPPABLE.match(start) else None
 
 
 class _Zstd:

@@ -105,8 +105,7 @@ def _row(
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
-        detail = f"{error.msg} at {error.pos}" if isinstance(error, json.JSONDecodeError) else type(error).__name__
-        yield Skipped(place, "malformed row", detail, len(line))
+        yield Skipped(place, "malformed row", _said(error), len(line))
         return
     if not isinstance(row, Mapping):
         yield Skipped(place, "malformed row", "not an object", len(line))
@@ -124,6 +123,14 @@ def _row(
         yield Skipped(place, "unknown columns", schema, len(line))
         return
     yield from schema.read(row, place, origin)
+
+
+def _said(error: ValueError | RecursionError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at {error.pos}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8 at {error.start}"
+    return "nested too deeply" if isinstance(error, RecursionError) else "a number of too many digits"
 
 
 def _inside(value: Any) -> frozenset[str]:

@@ -44,7 +44,7 @@ def _failures() -> tuple[type[Exception], ...]:
     import pyarrow
 
     # pyarrow reports damage by any of these, depending on where in the file it is.
-    return (pyarrow.ArrowException, OSError, ValueError, NotImplementedError)
+    return (pyarrow.ArrowException, OSError, ValueError, NotImplementedError, IndexError)
 
 
 def plan(file: DataFile, options: SourceOptions) -> Iterator[tuple[int, tuple[int, int]]]:
@@ -81,7 +81,7 @@ def read(
             )
             batches = table.iter_batches(size, [group], list(schema.columns), use_threads=False)
             for batch in batches:
-                for row in batch.to_pylist():
+                for row in _rows(batch):
                     yield from schema.read(row, f"{file.name}#{number}", origin)
                     number += 1
     except FileNotFoundError:
@@ -95,12 +95,59 @@ def read(
         yield Skipped(place, "corrupt row group", one_line(error), file.size)
 
 
+def _rows(batch: pyarrow.RecordBatch) -> list[dict[str, Any]]:
+    """Return the rows of a batch; where a value has no Python form, times come as text and broken text as bytes.
+
+    Parquet does not make sure that text is UTF-8, nor that a time lies in a year that Python knows; nanoseconds need
+    pandas. All of a batch would be lost for one such value.
+    """
+    import pyarrow
+
+    try:
+        rows: list[dict[str, Any]] = batch.to_pylist()
+        return rows
+    except (ValueError, OverflowError, pyarrow.ArrowInvalid):
+        plain = pyarrow.schema([field.with_type(_plain(field.type)) for field in batch.schema])
+        return [{name: _decoded(value) for name, value in row.items()} for row in batch.cast(plain).to_pylist()]
+
+
+def _decoded(value: Any) -> Any:
+    """Return a value with every bytes inside that is UTF-8 as a string."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value
+    if isinstance(value, list):
+        return [_decoded(one) for one in value]
+    return {name: _decoded(one) for name, one in value.items()} if isinstance(value, dict) else value
+
+
+def _plain(kind: Any) -> Any:
+    """Return the type that has every value of ``kind`` in a Python form, inside of lists and structs too."""
+    import pyarrow
+    import pyarrow.types as types
+
+    if types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    if types.is_list(kind) or types.is_large_list(kind):
+        return pyarrow.large_list(_plain(kind.value_type))
+    if types.is_struct(kind):
+        return pyarrow.struct([field.with_type(_plain(field.type)) for field in kind])
+    if types.is_timestamp(kind) or types.is_date(kind):
+        return pyarrow.string()
+    return pyarrow.large_binary() if types.is_string(kind) or types.is_large_string(kind) else kind
+
+
 def _schema(table: pyarrow.parquet.ParquetFile, options: SourceOptions) -> Schema:
     """Return what the rows mean; raises `CorpusError` if a column that must hold text cannot."""
     import pyarrow.types as types
 
     arrow = table.schema_arrow
     schema = recognise({field.name: _inside(field.type) for field in arrow}, options.columns)
+    twice = [name for name in schema.columns if arrow.names.count(name) > 1]
+    if twice:
+        raise CorpusError(f"two columns are called {twice[0]!r}: no row can tell them apart")
     texts = (
         ("content", "text", "code") if schema.name != "mapped" else tuple(c for f, c in options.columns if f == "text")
     )

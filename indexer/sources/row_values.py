@@ -14,6 +14,7 @@ from indexer import licensing
 from indexer.rules import decode
 from indexer.sources.base import Remark
 from indexer.sources.intake import Origin
+from indexer.sources.starcoder import starcoder_text
 from provenance.records import NOASSERTION, LicenseOrigin, LicenseScope, Skipped, Source
 
 FIELDS = ("text", "path", "repository", "revision", "license", "language", "url", "stars", "date", "kind")
@@ -52,6 +53,17 @@ class Said:
         self.vendored: bool | None = flag_of(values.get("vendored"))
         self.generated: bool | None = flag_of(values.get("generated"))
 
+    def read_tokens(self, text: str) -> str:
+        """Return ``text`` without the tokens of a StarCoder text that stand before it, having heeded them."""
+        text, kind, prefix = starcoder_text(text)
+        if kind != "file":
+            self.kind = kind
+        if prefix:
+            self.path = self.path or prefix.get("path")
+            self.repository = self.repository or prefix.get("repository")
+            self.url = self.url or github_address(self.repository, self.revision, self.path)
+        return text
+
 
 def one_text(text: Any, place: str, origin: Origin, said: Said) -> Iterator[RowText | Skipped | Remark]:
     """Yield the text of one row with its source, or why there is none."""
@@ -67,6 +79,8 @@ def one_text(text: Any, place: str, origin: Origin, said: Said) -> Iterator[RowT
     if not isinstance(text, str):
         yield Skipped(place, "wrong type", f"the text is {type(text).__name__}, not a string")
         return
+    if text.startswith("<"):
+        text = said.read_tokens(text)
     license, unknown = licence_of(said.license)
     if unknown is not None:
         yield Remark(place, "unknown licence", unknown)

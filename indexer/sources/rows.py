@@ -12,7 +12,7 @@ import xxhash
 
 from indexer import licensing
 from indexer.sources import jsonl, parquet
-from indexer.sources.base import Item, SourceOptions, Unit
+from indexer.sources.base import Item, SourceOptions, Unit, skipped_unit
 from indexer.sources.files import DataFile, is_remote, listed, one_line
 from indexer.sources.intake import Intake, Origin
 from indexer.sources.row_values import RowText
@@ -50,24 +50,28 @@ class RowsSource:
 
     def plan(self) -> Iterator[Unit]:
         """Yield byte ranges and row groups; raises `CorpusError` without a table that can be read."""
-        tables = [file for file in listed(self._location) if self._is_table(file)]
-        if not tables:
+        found = list(listed(self._location))
+        tables = [file for file in found if isinstance(file, DataFile) and self._is_table(file)]
+        skipped = [one for one in found if isinstance(one, Skipped)]
+        if not tables and not skipped:
             raise CorpusError(f"{self._location}: no table is here; known are {', '.join(SUFFIXES)}")
+        if skipped:
+            yield skipped_unit(skipped)
         for file in tables:
             try:
                 yield from self._stamped(file)
             except CorpusError as error:
-                if len(tables) == 1:
+                if len(tables) == 1 and not skipped:
                     raise
-                skipped = Skipped(file.name, "unreadable table", str(error), file.size)
-                yield Unit(file.size, (file, skipped), self._stamp(file, "unreadable"))
+                refused = Skipped(file.name, "unreadable table", str(error), file.size)
+                yield skipped_unit([refused], file.size)
 
     def read(self, unit: Unit) -> Iterator[Item]:
         """Yield the documents of one range of rows."""
-        file, part = unit.payload
-        if isinstance(part, Skipped):
-            yield part
+        if isinstance(unit.payload, list):
+            yield from unit.payload
             return
+        file, part = unit.payload
         reader = parquet if self._is_parquet(file) else jsonl
         try:
             for found in reader.read(file, part, self._options, self._origin):

@@ -7,7 +7,6 @@ for corpora that list a repository's licences (The Stack v1 and its kin), the fi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -192,52 +191,18 @@ def _stack_smol(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skip
 
 
 _STARCODER_COLUMNS = ("max_stars_repo_path", "max_stars_repo_name", "max_stars_count", "id")
-_PREFIX = re.compile(
-    r"(?:<reponame>(?P<repository>[^<\n]*))?(?:<filename>(?P<path>[^<\n]*))?(?:<gh_stars>(?P<stars>[^<\n]*))?\n"
-)
-_KINDS = (
-    ("<commit_before>", "commit"),
-    ("<commit_msg>", "commit"),
-    ("<issue_start>", "issue"),
-    ("<jupyter_start>", "notebook"),
-    ("<jupyter_text>", "notebook"),
-    ("<jupyter_code>", "notebook"),
-)
-
-
-def starcoder_text(text: str) -> tuple[str, str, dict[str, str]]:
-    """Return (text without its prefix, kind, what the prefix says) of a StarCoderData row.
-
-    ``<reponame>R<filename>P<gh_stars>S`` and a newline may stand before a file, each part or none of them. Commits,
-    issues and notebooks keep their separating tokens: they are part of what the model was shown.
-    """
-    said: dict[str, str] = {}
-    if text.startswith(("<reponame>", "<filename>", "<gh_stars>")):
-        found = _PREFIX.match(text)
-        if found is not None:
-            said = {name: value for name, value in found.groupdict().items() if value}
-            text = text[found.end() :]
-    for token, kind in _KINDS:
-        if text.startswith(token):
-            return text, kind, said
-    return text, "file", said
 
 
 def _starcoderdata(row: Row, place: str, origin: Origin) -> Iterator[RowText | Skipped | Remark]:
-    text = row.get("content", row.get("text"))
-    kind, prefix = "file", dict[str, str]()
-    if isinstance(text, str):
-        text, kind, prefix = starcoder_text(text)
     said = Said(
         {
-            "path": row.get("max_stars_repo_path") or prefix.get("path"),
-            "repository": row.get("max_stars_repo_name") or prefix.get("repository"),
+            "path": row.get("max_stars_repo_path"),
+            "repository": row.get("max_stars_repo_name"),
             "stars": row.get("max_stars_count"),
-            "kind": kind,
         }
     )
     said.url = github_address(said.repository, None, said.path)
-    yield from one_text(text, place, origin, said)
+    yield from one_text(row.get("content", row.get("text")), place, origin, said)
 
 
 _V2_COLUMNS = (

@@ -182,6 +182,22 @@ def test_a_truncated_or_damaged_stream_gives_what_came_before_and_says_so(tmp_pa
     assert reasons(source)[path.name] in ("corrupt", "malformed row")
 
 
+def test_zstd_files_with_frames_of_other_data_are_read(tmp_path: Path) -> None:
+    foreign = (0x184D2A5E).to_bytes(4, "little") + (5).to_bytes(4, "little") + b"index"
+    path = tmp_path / "rows.jsonl.zst"
+    path.write_bytes(
+        foreign + zstandard.compress(lines(ROWS[:2])) + foreign + zstandard.compress(lines(ROWS[2:4])) + foreign
+    )
+    assert len(documents(RowsSource(str(path)))) == 4
+    assert not reasons(RowsSource(str(path)))
+
+
+def test_byte_order_marks_and_carriage_returns_are_no_part_of_rows(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + lines(ROWS[:3]).replace(b"\n", b"\r\n"))
+    assert [document.utf8 for document in documents(RowsSource(str(path)))] == [b"line 0\n", b"line 1\n", b"line 2\n"]
+
+
 def test_a_zstd_bomb_stays_a_stream(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl.zst"
     path.write_bytes(zstandard.compress(b" " * 300_000_000, 1))

@@ -54,6 +54,43 @@ def test_bytes_in_another_encoding_are_decoded(tmp_path: Path) -> None:
     assert binary.reason == "binary"
 
 
+def test_values_that_python_has_no_form_for_do_not_cost_the_row_group(tmp_path: Path) -> None:
+    raw = pa.array([b"a = 1\n", b"# caf\xe9\n", b"b = 2\n"], pa.binary())
+    table = pa.table(
+        {
+            "content": pa.Array.from_buffers(pa.string(), 3, raw.buffers()),
+            "committer_date": pa.array([1 << 60, 0, None], pa.timestamp("us")),
+            "licenses": [["MIT"], None, ["Apache-2.0", None]],
+        }
+    )
+    pq.write_table(table, tmp_path / "x.parquet")
+    found = [item for item in items(RowsSource(str(tmp_path / "x.parquet"))) if isinstance(item, Document)]
+    assert [item.utf8.decode() for item in found] == ["a = 1\n", "# café\n", "b = 2\n"]
+    assert [item.source.date for item in found] == [None, "1970-01-01 00:00:00.000000", None]
+    assert [item.source.license for item in found] == ["MIT", "NOASSERTION", "Apache-2.0"]
+
+
+def test_nanoseconds_and_broken_text_inside_of_repository_rows(tmp_path: Path) -> None:
+    file = pa.struct([("content", pa.large_string()), ("file_path", pa.string()), ("file_timestamp", pa.date64())])
+    rows = [[{"content": "a = 1\n", "file_path": "a.py", "file_timestamp": 1 << 60}, None], None, []]
+    table = pa.table({"repo_path": ["o/n", "o/m", None], "files": pa.array(rows, pa.large_list(file))})
+    pq.write_table(table, tmp_path / "x.parquet")
+    found = items(RowsSource(str(tmp_path / "x.parquet")))
+    assert [item.source.path for item in found if isinstance(item, Document)] == ["a.py"]
+    assert [item.path for item in found if isinstance(item, Skipped)] == ["x.parquet#0/1", "x.parquet#1"]
+
+
+def test_two_columns_of_one_name_are_refused_where_they_matter(tmp_path: Path) -> None:
+    for names, fine in ((("content", "content", "path"), False), (("content", "other", "other"), True)):
+        table = pa.Table.from_arrays([pa.array(["a\n"]), pa.array(["b"]), pa.array(["c"])], names=list(names))
+        pq.write_table(table, tmp_path / "x.parquet")
+        if fine:
+            assert len(items(RowsSource(str(tmp_path / "x.parquet")))) == 1
+        else:
+            with pytest.raises(CorpusError, match="two columns are called 'content'"):
+                list(RowsSource(str(tmp_path / "x.parquet")).plan())
+
+
 def test_only_the_columns_that_are_needed_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"content": "a\n", "path": "a.py", "embedding": [0.5] * 10}]
     schema = pa.schema([("content", pa.string()), ("path", pa.string()), ("embedding", pa.list_(pa.float64()))])

@@ -13,7 +13,8 @@ import pytest
 from indexer.sources.base import Remark
 from indexer.sources.row_values import iso_date
 from indexer.sources.rows import RowsSource
-from indexer.sources.schemas import recognise, starcoder_text
+from indexer.sources.schemas import recognise
+from indexer.sources.starcoder import starcoder_text
 from provenance.errors import CorpusError
 from provenance.records import Document, Skipped, Source
 
@@ -94,6 +95,23 @@ def test_starcoderdata_files_and_kinds(tmp_path: Path, column: str) -> None:
         ("x.parquet", "only.go"),
     ]
     assert documents[0].source.stars == 3
+
+
+def test_starcoder_tokens_mean_the_same_in_whatever_columns(tmp_path: Path) -> None:
+    texts = [
+        "<issue_start><issue_comment>username_0: it breaks\n",
+        "<reponame>p/q<filename>b/c.c\nint c;\n",
+        "<jupyter_code>x\n",
+    ]
+    path = tmp_path / "x.jsonl"
+    path.write_text("".join(json.dumps({"content": text, "issue_id": 7.0}) + "\n" for text in texts))
+    documents, _, _ = read(path)
+    assert [(d.source.kind, d.source.repository, d.source.path) for d in documents] == [
+        ("issue", "x.jsonl", "x.jsonl#0"),
+        ("file", "p/q", "b/c.c"),
+        ("notebook", "x.jsonl", documents[2].source.path),
+    ]
+    assert documents[1].source.url == "https://github.com/p/q/blob/HEAD/b/c.c"
 
 
 def test_a_prefix_is_cut_only_where_it_is_one() -> None:
