@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +89,6 @@ def build(
 
 
 def _difference(root: Path, old: Parameters, new: Parameters) -> str:
-    found, wanted = old.as_dict(), new.as_dict()
+    found, wanted = asdict(old), asdict(new)
     named = ", ".join(f"{name} {found[name]} (not {wanted[name]})" for name in found if found[name] != wanted[name])
     return f"{root}: the index was built with {named}; add with the same settings, or build into another folder"

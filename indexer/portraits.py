@@ -143,6 +143,7 @@ def _parameters(geometry: Geometry, error_rate: float) -> Parameters:
         false_positive_rate=min(0.1, max(1e-12, error_rate)),
         engine="none",
         filter="portrait",
+        fingerprints="none",
     )
 
 

@@ -212,10 +212,13 @@ class SegmentBuilder:
         return entry, spill
 
     def _write_documents(self) -> list[str]:
+        from provenance.lexing.fingerprints import fingerprint_text
+        from provenance.lexing.languages import family_of_stored
         from provenance.search import open_writer
 
         sources = BlockWriter(self._part / "sources.blk", compressor=self._compressor)
         engine = self._engine = open_writer(self._parameters.as_dict(), self._part)
+        has_fingerprints = self._parameters.fingerprints != "none"
         ids, content_of = self._ids, self._content_of
         arrivals = sorted(range(len(ids)), key=content_of.__getitem__)
         contents = bytearray()
@@ -236,7 +239,8 @@ class SegmentBuilder:
                         encoded = source.license.encode("utf-8", "surrogatepass")
                         licence = licences[source.license] = hashlib.sha256(encoded).digest()
                     digest_rows.append(ids[arrival] + licence)
-                engine.add(content, text, held)
+                prints = fingerprint_text(text, family_of_stored(text, held[0].path)) if has_fingerprints else ""
+                engine.add(content, text, held, prints)
         sources.finish(durable=False)
         written = engine.finish()
         self._engine = None

@@ -8,7 +8,6 @@ What is found is a range of the text, the sources that match it, best first, and
 from __future__ import annotations
 
 import math
-import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,8 +20,8 @@ from provenance.lexing.languages import Family, by_path, detect
 from provenance.lexing.lexer import opening
 from provenance.lexing.units import units
 from provenance.records import ContentRef
-
-Field = Literal["words", "fingerprints"]
+from provenance.search.base import Field
+from provenance.search.words import words_of
 
 CANDIDATES = 12
 """Contents aligned for a unit. On 13,000 files half of each kind already holds the source of 99 % of the snippets."""
@@ -38,8 +37,6 @@ GROUP_SHARE = 0.9
 """Sources of at least this share of the best one's strength are near-duplicates of it."""
 COMMON_CONTENTS = 50
 """A range whose rarest fingerprint or word stands in so many contents is common."""
-
-_WORD = re.compile(r"[^\W_]+")
 
 
 class CodeIndex(Protocol):
@@ -175,10 +172,11 @@ class _Rarity:
         return self._known[field].get(word, 0)
 
     def weights(self, field: Field, words: Iterable[str]) -> dict[str, float]:
-        """Return the weights of those words that some contents hold, and not too many."""
+        """Return the weights of those words that some contents hold, and not too many, in 64ths."""
         most = max(1.0, LARGEST_SHARE * self._total)
         counts = ((word, self.contents(field, word)) for word in words)
-        return {word: math.log2(1 + self._total / count) for word, count in counts if 0 < count <= most}
+        bits = ((word, math.log2(1 + self._total / count)) for word, count in counts if 0 < count <= most)
+        return {word: round(64 * weight) / 64 for word, weight in bits}
 
     def gram_bits(self, word: str) -> float:
         return math.log2(1 + self._total / max(1, self.contents("fingerprints", word)))
@@ -239,4 +237,4 @@ def _shared(alignment: Alignment) -> list[str]:
 
 
 def _words(token: bytes) -> list[str]:
-    return _WORD.findall(token.decode("utf-8", "replace"))
+    return words_of(token.decode("utf-8", "replace"))

@@ -24,6 +24,8 @@ from provenance.storage import refusals_named
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from provenance.code_index import StoredCode
+    from provenance.lexing.alignment import Code
     from provenance.membership.base import Geometry, MembershipFilter
     from provenance.membership.blocked import BlockedFilter
     from provenance.removal import RemovedKeys
@@ -138,6 +140,14 @@ class Index:
         """Return the UTF-8 text of a content, withdrawn or not: ask `sources` before showing it."""
         return self.segments[ref.segment].text(ref.content)
 
+    def text_length(self, ref: ContentRef) -> int:
+        """Return the length of a content's text in bytes, without reading it."""
+        return self.segments[ref.segment].text_length(ref.content)
+
+    def code(self, ref: ContentRef) -> Code:
+        """Return the lexed text of a content; the last used are kept (`code_index.CACHE_BYTES`)."""
+        return self._once("code", self._open_code)(ref)
+
     def content_id(self, ref: ContentRef) -> bytes:
         """Return the 20-byte git blob SHA-1 of a content."""
         return self.segments[ref.segment].content_id(ref.content)
@@ -214,6 +224,7 @@ class Index:
                 engine.close()
             for opened in (*self._opened.pop("filters", ()), *self._opened.pop("common_filters", ())):
                 opened.close()
+            self._opened.pop("code", None)
             for segment in self._opened.pop("segments", ()):
                 segment.close()
             descriptor, self._descriptor = self._descriptor, -1
@@ -264,6 +275,11 @@ class Index:
         for segment in self.segments:
             segment.check_search()
         return open_engine(self.parameters.as_dict(), [segment.directory for segment in self.segments])
+
+    def _open_code(self) -> StoredCode:
+        from provenance.code_index import StoredCode
+
+        return StoredCode(self)
 
     def _open_removed_keys(self) -> RemovedKeys | None:
         removed = self.manifest.removed

@@ -12,6 +12,8 @@ from provenance.membership.base import Geometry, Unit
 from provenance.windows import DEFAULT_SEED, DEFAULT_STRIDE, DEFAULT_WIDTH
 
 NORMALISERS = ("layout-1", "portrait-1")
+FINGERPRINTS = ("syncmers-1", "none")
+"""Rules of fingerprints (`provenance.lexing.fingerprints`); the name changes with the rule, or with the lexer."""
 FilterKind = Literal["blocked", "pybloom", "portrait"]
 _KINDS = ("blocked", "pybloom", "portrait")
 _PORTRAIT = ("codepoint", "portrait-1", "none", "portrait")
@@ -26,6 +28,7 @@ class Parameters:
     window against all layers together. ``group`` is how many consecutive windows share one commonness sample;
     a sample that stands in ``common_repositories`` repositories is common. ``segment_bytes`` is how much text
     one segment holds, about. ``engine`` and ``filter`` name the implementations of search and membership.
+    ``fingerprints`` names the rule by which code is fingerprinted, so that edited copies are found, or is ``none``.
     """
 
     width: int = DEFAULT_WIDTH
@@ -39,6 +42,7 @@ class Parameters:
     segment_bytes: int = 128 << 20
     engine: str = "tantivy"
     filter: FilterKind = "blocked"
+    fingerprints: str = "syncmers-1"
 
     def __post_init__(self) -> None:
         """Raise `ParameterError` where a value is out of range."""
@@ -61,9 +65,12 @@ class Parameters:
             ("normaliser", NORMALISERS),
             ("engine", ("tantivy", "elasticsearch", "none")),
             ("filter", _KINDS),
+            ("fingerprints", FINGERPRINTS),
         ):
             if getattr(self, name) not in known:
                 raise ParameterError(f"{name} is {getattr(self, name)!r}: this release has {', '.join(known)}")
+        if self.engine == "none" and self.fingerprints != "none":
+            raise ParameterError("fingerprints stand in the search engine: with engine none they are none, too")
         together = [left == right for left, right in zip(self._portrait_values(), _PORTRAIT, strict=True)]
         if any(together) and not all(together):
             raise ParameterError(f"{', '.join(_PORTRAIT)} come together (an imported portrait) or not at all")
@@ -77,13 +84,17 @@ class Parameters:
         return Geometry(self.width, self.stride, self.unit, self.seed, self.normaliser)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the parameters as they stand in index.json."""
-        return asdict(self)
+        """Return the parameters as they stand in index.json: without fingerprints as before there were any."""
+        values = asdict(self)
+        if self.fingerprints == "none":
+            del values["fingerprints"]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Parameters:
         """Return the parameters that index.json records. Raises `ParameterError`."""
         names = {field.name for field in fields(cls)}
+        values = {"fingerprints": "none", **values}
         if set(values) != names:
             odd = ", ".join(sorted(names ^ set(values)))
             raise ParameterError(f"parameters missing or unknown to this release: {odd}")
@@ -91,7 +102,8 @@ class Parameters:
 
     def deciding_answers(self) -> bytes:
         """Return the canonical JSON of what decides answers; the digest of an index begins with it."""
-        return canonical_json({name: getattr(self, name) for name in ("width", "stride", "unit", "seed", "normaliser")})
+        names = ["width", "stride", "unit", "seed", "normaliser"] + ["fingerprints"] * (self.fingerprints != "none")
+        return canonical_json({name: getattr(self, name) for name in names})
 
 
 def canonical_json(value: Any) -> bytes:

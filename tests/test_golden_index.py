@@ -56,7 +56,8 @@ class Fixed:
 def segment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The segment that this release writes; index.json stands two folders above."""
     root = tmp_path_factory.mktemp("golden") / "index"
-    build([Fixed()], root, workers=1, corpus_name="golden", corpus_revision="1", parameters=Parameters())
+    parameters = Parameters(fingerprints="none")
+    build([Fixed()], root, workers=1, corpus_name="golden", corpus_revision="1", parameters=parameters)
     return root / "segments" / "000001-000000-000"
 
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from benchmarks.quality.corpus import File
-from provenance.attribution import Field
 from provenance.lexing.alignment import Code
 from provenance.lexing.fingerprints import fingerprint_text
 from provenance.lexing.languages import family_of
 from provenance.records import ContentRef
+from provenance.search.base import Field
 
 _WORD = re.compile(r"[^\W_]+")
 

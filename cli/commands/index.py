@@ -78,6 +78,12 @@ def command(
     segment_bytes: Annotated[
         int | None, typer.Option("--segment-bytes", metavar="N", help="Text in one segment, about.")
     ] = None,
+    fingerprints: Annotated[
+        bool | None,
+        typer.Option(
+            "--fingerprints/--no-fingerprints", help="Of code, so that edited copies are found.", show_default="on"
+        ),
+    ] = None,
     page: Annotated[
         str | None, typer.Option("--report", metavar="FILE", help="Write the report as a web page, too.")
     ] = None,
@@ -143,6 +149,7 @@ def command(
         common_repositories=common_repositories,
         segment_bytes=segment_bytes,
         engine=engine,
+        fingerprints=None if fingerprints is None else "syncmers-1" if fingerprints else "none",
     )
     with building() as listener:
         report = build(

@@ -478,6 +478,11 @@ def detect(text: str) -> Family:
     return FAMILIES[family]
 
 
+def family_of_stored(text: bytes, path: str) -> Family:
+    """Return the family of a stored text (UTF-8): the same when it is indexed and when it is compared."""
+    return by_path(path) or detect(text[:DETECTION_BYTES].decode("utf-8", "replace"))
+
+
 def family_of(text: str, path: str | None = None) -> Family:
     """Return the family by path where the path tells, else by content."""
     return (by_path(path) if path else None) or detect(text)

@@ -6,11 +6,16 @@ on the stored text. Nothing that matches is ever missing from the candidates, bu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from provenance.records import ContentRef, Source
+
+Field = Literal["words", "fingerprints"]
+"""What contents are found by: words of the text, and fingerprints of its code (`provenance.lexing.fingerprints`)."""
+TIED = 1024
+"""Contents of one part of an index looked at to find all with equal sums of weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +93,19 @@ class SearchEngine(Protocol):
         """
         ...
 
-    def document_frequency(self, word: str) -> int:
-        """Return how many contents hold the word; one text in several segments counts in each."""
+    def frequencies(self, field: Field, words: Sequence[str]) -> list[int]:
+        """Return for each word how many contents hold it; one text in several segments counts in each.
+
+        Fingerprints are asked for only where the index has them (`Parameters.fingerprints`).
+        """
+        ...
+
+    def weighted(self, field: Field, weights: Mapping[str, float], limit: int) -> list[tuple[ContentRef, float]]:
+        """Return the contents with the largest sums of the weights of the words they hold, with these sums.
+
+        Weights are multiples of 1/64 below 2^10, so that sums do not depend on their order. Best first, equal sums by
+        address; all that have as much as the last one are there, even if they are more than ``limit``, up to `TIED`.
+        """
         ...
 
     def close(self) -> None:
@@ -97,11 +113,23 @@ class SearchEngine(Protocol):
         ...
 
 
+def best(found: list[tuple[ContentRef, float]], limit: int) -> list[tuple[ContentRef, float]]:
+    """Return contents with sums of weights as `SearchEngine.weighted` orders and cuts them."""
+    found.sort(key=lambda entry: (-entry[1], entry[0]))
+    if len(found) <= limit:
+        return found
+    least = found[limit - 1][1]
+    return [entry for entry in found if entry[1] >= least]
+
+
 class SegmentWriter(Protocol):
     """Builds the search part of one segment, in ``search/`` of the segment's directory; one thread."""
 
-    def add(self, content: int, text: bytes, sources: Sequence[Source]) -> None:
-        """Index one content (its UTF-8 text) with all its documents; contents come in ascending order from 0."""
+    def add(self, content: int, text: bytes, sources: Sequence[Source], fingerprints: str = "") -> None:
+        """Index one content (its UTF-8 text) with all its documents; contents come in ascending order from 0.
+
+        ``fingerprints`` are those of its code, with blanks between them.
+        """
         ...
 
     def finish(self) -> list[str]:

@@ -64,7 +64,7 @@ def search_words(
     if candidates.complete:
         holding = [sum(counts[number] > 0 for *_, counts in found) for number in range(len(words))]
     else:
-        holding = [index.engine.document_frequency(word) for word in words]
+        holding = index.engine.frequencies("words", words)
     score = _scorer(index, holding)
     scored = sorted((-score(size, counts), ref, documents) for ref, documents, size, counts in found)
     for negative, ref, documents in scored:

@@ -7,7 +7,7 @@ these took 22 % of the text's size where grams take 14 %, and proposed more wron
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,7 @@ import tantivy
 from provenance import kernel
 from provenance.errors import CorruptFile, IndexMissing, StorageError
 from provenance.records import ContentRef, Source
-from provenance.search.base import Candidates, Filters
+from provenance.search.base import TIED, Candidates, Field, Filters, best
 from provenance.search.filtering import indexed, keywords
 from provenance.search.grams import ALL, GramFile
 from provenance.search.words import WORD_BYTES
@@ -33,6 +33,9 @@ _HEAP_BYTES = 64_000_000
 _COMMIT_BYTES = 64 << 20
 """Text after which a writer waits for tantivy's thread: it queues 10,000 documents, whatever their size."""
 _REMOVALS = 10
+_SPARE = 32
+"""Contents asked for beyond those wanted, since equal ones come in tantivy's own order."""
+_FIELDS: Mapping[Field, str] = {"words": "text", "fingerprints": "fingerprints"}
 
 _KEYWORDS = (("language", "languages"), ("repository", "repositories"), ("owner", "owners"), ("license", "licenses"))
 """Fields of the engine, and what they are called in `Filters` and `Keywords`."""
@@ -48,6 +51,7 @@ def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("content", fast=True)
     builder.add_text_field("text", tokenizer_name=_ANALYSER, index_option="freq")
+    builder.add_text_field("fingerprints", tokenizer_name=_ANALYSER, index_option="basic")
     for field, _ in _KEYWORDS:
         builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
     return builder.build()
@@ -68,12 +72,14 @@ class TantivyWriter:
         self._grams = kernel.GramCollector()
         self._queued = 0
 
-    def add(self, content: int, text: bytes, sources: Sequence[Source]) -> None:
+    def add(self, content: int, text: bytes, sources: Sequence[Source], fingerprints: str = "") -> None:
         """Index one content."""
         self._grams.add(text)
         document = tantivy.Document()
         document.add_unsigned("content", content)
         document.add_text("text", text.decode("utf-8", "replace"))
+        if fingerprints:
+            document.add_text("fingerprints", fingerprints)
         words = keywords(sources)
         for field, name in _KEYWORDS:
             for value in getattr(words, name):
@@ -161,9 +167,18 @@ class TantivyEngine:
             refs.extend(ContentRef(number, content) for content in best)
         return Candidates(tuple(refs), complete)
 
-    def document_frequency(self, word: str) -> int:
-        """Return how many contents hold the word."""
-        return sum(part.frequency(word) for part in self._parts)
+    def frequencies(self, field: Field, words: Sequence[str]) -> list[int]:
+        """Return for each word how many contents hold it."""
+        found = [part.frequencies(_FIELDS[field], words) for part in self._parts]
+        return [sum(counts) for counts in zip(*found, strict=True)] if found else [0] * len(words)
+
+    def weighted(self, field: Field, weights: Mapping[str, float], limit: int) -> list[tuple[ContentRef, float]]:
+        """Find the contents with the largest sums of the weights of their words."""
+        found: list[tuple[ContentRef, float]] = []
+        for number, part in enumerate(self._parts):
+            heaviest = part.weighted(_FIELDS[field], weights, limit)
+            found.extend((ContentRef(number, content), weight) for content, weight in heaviest)
+        return best(found, limit)
 
     def close(self) -> None:
         """Unmap all files."""
@@ -226,11 +241,34 @@ class _Part:
             contents: list[Any] = self._searcher.fast_field_values("content", addresses)
         return contents, result.count <= limit
 
-    def frequency(self, word: str) -> int:
-        if len(word.encode()) > WORD_BYTES:
-            return 0
+    def frequencies(self, field: str, words: Sequence[str]) -> list[int]:
         with _damage(self._folder):
-            return self._searcher.doc_freq("text", word)
+            holding = self._searcher.doc_freq
+            return [holding(field, word) if len(word.encode()) <= WORD_BYTES else 0 for word in words]
+
+    def weighted(self, field: str, weights: Mapping[str, float], limit: int) -> list[tuple[int, float]]:
+        """Return contents and sums, in no order: at least those that `SearchEngine.weighted` wants of this part."""
+        terms = [
+            (tantivy.Occur.Should, tantivy.Query.const_score_query(self._term(field, word), weight))
+            for word, weight in weights.items()
+            if len(word.encode()) <= WORD_BYTES
+        ]
+        if not terms:
+            return []
+        size = limit + _SPARE
+        with _damage(self._folder):
+            query = tantivy.Query.boolean_query(terms)
+            while True:
+                most = max(1, min(size, self._grams.contents))
+                hits: Any = self._searcher.search(query, most, count=False).hits
+                if len(hits) < most or most == self._grams.contents or hits[-1][0] < hits[limit - 1][0] or size >= TIED:
+                    break
+                size = min(4 * size, TIED)
+            contents: list[Any] = self._searcher.fast_field_values("content", [address for _, address in hits])
+        return [(content, weight) for content, (weight, _) in zip(contents, hits, strict=True)]
+
+    def _term(self, field: str, word: str) -> tantivy.Query:
+        return tantivy.Query.term_query(self._schema, field, word, index_option="basic")
 
     def _find_passing(self, filters: Filters) -> frozenset[int] | None:
         """Return the contents whose keywords pass, or None where filters ask for no keyword."""

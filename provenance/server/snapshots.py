@@ -130,7 +130,7 @@ class Slot:
             for part in (*index.filters, *index.common_filters):
                 part.expected_false_positive_rate  # noqa: B018
             if index.parameters.engine != "none":
-                index.engine.document_frequency("a")
+                index.engine.frequencies("words", ["a"])
         except BaseException:
             index.close()
             raise

@@ -183,7 +183,7 @@ def test_a_part_without_contents_answers_nothing(tmp_path: Path) -> None:
     assert engine.holding(b"int", Filters(languages=("python",)), 5).refs == (ContentRef(1, 0),)
     assert engine.ranked(["int"], Filters(), 5).refs == (ContentRef(1, 0),)
     assert engine.ranked(["int"], Filters(), 0).refs == ()
-    assert engine.document_frequency("int") == 1
+    assert engine.frequencies("words", ["int"]) == [1]
     engine.close()
 
 

@@ -31,7 +31,7 @@ def test_opening_leaves_nothing_behind_however_busy_the_machine(
     def open_and_close() -> None:
         for _ in range(40):
             engine = TantivyEngine([segment])
-            opened.append(engine.document_frequency("text"))
+            opened.append(engine.frequencies("words", ["text"])[0])
             engine.close()
 
     opened: list[int] = []

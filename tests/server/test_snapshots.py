@@ -90,7 +90,7 @@ def test_the_old_snapshot_is_closed_with_its_last_lease(scratch_index: Path) -> 
         copy.rename(scratch_index / "index.json")
         with slot.lease() as new:
             assert new is not old
-        assert old.index.engine.document_frequency("import") > 0
+        assert old.index.engine.frequencies("words", ["import"])[0] > 0
     with pytest.raises(ValueError, match="closed"):
         _ = old.index.engine
     with slot.lease() as current:

@@ -60,7 +60,7 @@ class ElasticsearchWriter:
         self._contents = 0
         self._documents = 0
 
-    def add(self, content: int, text: bytes, sources: Sequence[Source]) -> None:
+    def add(self, content: int, text: bytes, sources: Sequence[Source], fingerprints: str = "") -> None:
         """Load one content."""
         words = keywords(sources)
         fixed: dict[str, Any] = {"part": self._part.part, "content": content}
@@ -75,6 +75,7 @@ class ElasticsearchWriter:
                 + b'%s,"cell":%d,"start":%d,"end":%d,"alone":%s' % (opened, number, cell.start, cell.end, alone)
                 + (b',"grams":"%s"' % cell.grams if cell.grams else b"")
                 + (b',"words":"%s"' % cell.words if cell.words else b"")
+                + (b',"fingerprints":"%s"' % fingerprints.encode("ascii") if fingerprints and number == 0 else b"")
                 + b"}\n"
             )
             self._documents += 1

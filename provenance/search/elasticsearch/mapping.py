@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-VERSION = 1
+VERSION = 2
 """Changes with fields or with the rule of terms; an index of another version is not asked."""
 
 KEYWORDS = (("language", "languages"), ("repository", "repositories"), ("owner", "owners"), ("license", "licenses"))
@@ -45,6 +45,7 @@ def index_body(shards: int, replicas: int) -> dict[str, Any]:
                 "alone": {"type": "boolean", "doc_values": False},
                 "grams": {"type": "text", "analyzer": "terms", "index_options": "docs", "norms": False},
                 "words": {"type": "text", "analyzer": "terms", "index_options": "freqs", "norms": True},
+                "fingerprints": {"type": "text", "analyzer": "terms", "index_options": "docs", "norms": False},
                 **{name: keyword for name, _ in KEYWORDS},
             },
         },

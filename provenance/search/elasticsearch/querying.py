@@ -14,7 +14,7 @@ from typing import Any
 
 from provenance.errors import EngineUnavailable, MismatchError
 from provenance.records import ContentRef
-from provenance.search.base import Candidates, Filters
+from provenance.search.base import TIED, Candidates, Field, Filters, best
 from provenance.search.elasticsearch.client import BUSY, URL, Pauses, answering, cause_of, connect, meaning, patiently
 from provenance.search.elasticsearch.cluster import Cluster, Part, check_parts
 from provenance.search.elasticsearch.mapping import KEYWORDS, ORDER
@@ -35,11 +35,14 @@ _SPARE = 64
 _BEHIND = 1 << 33
 """Behind any place in a text."""
 _KEPT_WORDS = 65_536
+_COUNTED = 512
+"""Words counted in one question."""
 _WANTED = (
     "responses.hits.total.value",
     "responses.hits.hits.sort",
     "responses.hits.hits.fields",
     "responses.timed_out",
+    "responses.aggregations.holding.buckets.doc_count",
     "responses._shards.failed",
     "responses.status",
     "responses.error.type",
@@ -59,7 +62,7 @@ class ElasticsearchEngine:
         self._parts = [Part.of(directory / _FOLDER) for directory in directories]
         self._numbers = {part.part: number for number, part in enumerate(self._parts)}
         self._expected = sum(part.documents or 0 for part in self._parts)
-        self._frequencies: dict[str, int] = {}
+        self._frequencies: dict[tuple[Field, str], int] = {}
         if not directories:
             return
         self._cluster = Cluster.of(directories[0].parent.parent, os.environ.get(URL))
@@ -105,36 +108,74 @@ class ElasticsearchEngine:
             }
             for part in self._parts
         ]
-        answers = self._ask([*questions, *(self._counting(word) for word in terms)])
+        answers = self._ask([*questions, self._counting("words", terms)])
         refs: dict[ContentRef, None] = {}
         complete = True
         for number, answer in enumerate(answers[: len(questions)]):
             complete = complete and _total(answer) <= limit
             refs.update((ContentRef(number, hit["fields"]["content"][0]), None) for hit in _hits(answer))
-        self._learn(terms, answers[len(questions) :])
+        self._learn("words", terms, answers[-1])
         return Candidates(tuple(refs), complete)
 
-    def document_frequency(self, word: str) -> int:
-        """Return how many contents hold the word."""
-        if len(word.encode()) > WORD_BYTES or not self._parts:
-            return 0
-        if word not in self._frequencies:
-            self._learn([word], self._ask([self._counting(word)]))
-        return self._frequencies[word]
+    def frequencies(self, field: Field, words: Sequence[str]) -> list[int]:
+        """Return for each word how many contents hold it."""
+        if not self._parts:
+            return [0] * len(words)
+        known = {word: self._frequencies.get((field, word)) for word in words if len(word.encode()) <= WORD_BYTES}
+        unknown = [word for word, count in known.items() if count is None]
+        pieces = [unknown[first : first + _COUNTED] for first in range(0, len(unknown), _COUNTED)]
+        answers = self._ask([self._counting(field, piece) for piece in pieces]) if pieces else []
+        for piece, answer in zip(pieces, answers, strict=True):
+            known.update(zip(piece, self._learn(field, piece, answer), strict=True))
+        return [known.get(word) or 0 for word in words]
+
+    def weighted(self, field: Field, weights: Mapping[str, float], limit: int) -> list[tuple[ContentRef, float]]:
+        """Find the contents with the largest sums of the weights of their words.
+
+        A content has all its words in its first cell, unless they take more than `terms` puts into one.
+        """
+        terms = [word for word in weights if len(word.encode()) <= WORD_BYTES]
+        if not terms or not self._parts:
+            return []
+        heavy = [{"constant_score": {"filter": {"term": {field: word}}, "boost": weights[word]}} for word in terms]
+        size = limit + _SPARE
+        while True:
+            question: Query = {
+                "size": size,
+                "query": {"bool": {"should": heavy, "filter": [self._snapshot()], "minimum_should_match": 1}},
+                "sort": ["_score", *ORDER],
+                "track_total_hits": False,
+            }
+            (answer,) = self._ask([question])
+            hits = _hits(answer)
+            sums: dict[ContentRef, float] = {}
+            for score, part, content, *_ in (hit["sort"] for hit in hits):
+                ref = ContentRef(self._numbers[part], content)
+                sums[ref] = sums.get(ref, 0.0) + score
+            found = best(list(sums.items()), limit)
+            if len(hits) < size or size >= TIED or len(found) < len(sums):
+                return found
+            size = min(4 * size, TIED)
 
     def close(self) -> None:
         """Let go of the connections."""
         if self._parts:
             self._client.close()
 
-    def _counting(self, word: str) -> Query:
-        conditions = [{"term": {"words": word}}, self._snapshot()]
-        return {"size": 0, "query": {"bool": {"filter": conditions}}, "track_total_hits": True}
+    def _counting(self, field: Field, words: Sequence[str]) -> Query:
+        return {
+            "size": 0,
+            "query": self._snapshot(),
+            "aggs": {"holding": {"filters": {"filters": [{"term": {field: word}} for word in words]}}},
+            "track_total_hits": True,
+        }
 
-    def _learn(self, words: Sequence[str], answers: Sequence[Mapping[str, Any]]) -> None:
+    def _learn(self, field: Field, words: Sequence[str], answer: Mapping[str, Any]) -> list[int]:
         if len(self._frequencies) > _KEPT_WORDS:
             self._frequencies = {}
-        self._frequencies.update(zip(words, map(_total, answers), strict=True))
+        counts = [int(bucket["doc_count"]) for bucket in answer["aggregations"]["holding"]["buckets"]]
+        self._frequencies.update(zip(((field, word) for word in words), counts, strict=True))
+        return counts
 
     def _all(self, limit: int, after: ContentRef | None) -> Candidates:
         """Return contents without asking: all may be it."""
