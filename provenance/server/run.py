@@ -48,6 +48,7 @@ def serve(settings: Settings, address: Address) -> None:
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
         timeout_keep_alive=15,
         h11_max_incomplete_event_size=64 << 10,
+        http="h11",  # its limits on heads are those that are tested, whatever else is installed
         ws="none",
     )
     server = uvicorn.Server(config)
