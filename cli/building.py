@@ -6,13 +6,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli.state import Format
 from cli.terminal import one_line, plural, size, styled, wants_colour
 from indexer.report import BuildReport, Progress
 from provenance.index import Index
 from provenance.reports import contract
+
+if TYPE_CHECKING:
+    from provenance.search.elasticsearch.cluster import ClusterSettings
 
 
 @contextmanager
@@ -50,6 +53,16 @@ def building() -> Iterator[Callable[[Progress], None] | None]:
             )
 
         yield heard
+
+
+def cluster_settings(**options: Any) -> ClusterSettings | None:
+    """Return the settings of a cluster that options name, None where they name none."""
+    given = {name: value for name, value in options.items() if value is not None}
+    if not given:
+        return None
+    from provenance.search.elasticsearch.cluster import ClusterSettings
+
+    return ClusterSettings(**given)
 
 
 def finish(folder: str, report: BuildReport, format: Format) -> int:

@@ -24,6 +24,7 @@ VERBS = {
     "serve": "Serve indexes over HTTP: web pages, an API, the routes of Data Portraits.",
     "proxy": "Guard what a model says: an OpenAI-compatible server in front of another one.",
     "portrait": "Import published portraits, or export one.",
+    "cluster": "Show what an index has on an Elasticsearch cluster, and drop what is in force no more.",
 }
 
 

@@ -21,7 +21,7 @@ from indexer.sources.base import DocumentSource
 from provenance.errors import MismatchError
 from provenance.manifest import Corpus, Manifest
 from provenance.parameters import Parameters
-from provenance.search import prepare
+from provenance.search import place, prepare
 
 if TYPE_CHECKING:
     from provenance.search.elasticsearch.cluster import ClusterSettings
@@ -65,7 +65,7 @@ def build(
             raise MismatchError(_difference(root, old.parameters, parameters))
         parameters = parameters or (old.parameters if old is not None else Parameters())
         require_documents(root, parameters)
-        prepare(parameters.as_dict(), root, cluster)
+        prepare(parameters.as_dict(), root, cluster, [entry.id for entry in old.segments] if old is not None else ())
         run = Run(root, lock.descriptor, old, parameters, count_workers(workers), progress)
         run.report.rules = dict(described(rules)) if rules is not None else {}
         before = old or Manifest(parameters=parameters, corpus=Corpus(corpus_name or root.resolve().name))
@@ -74,7 +74,16 @@ def build(
             name=corpus_name or before.corpus.name,
             revision=corpus_revision or before.corpus.revision,
         )
-        decisive = ("build", parameters, rules, before.digest, before.removed, corpus.name, corpus.revision)
+        decisive = (
+            "build",
+            parameters,
+            place(parameters.as_dict(), root),
+            rules,
+            before.digest,
+            before.removed,
+            corpus.name,
+            corpus.revision,
+        )
         with run.phase("planning"):
             plan = make_plan(sources, parameters.segment_bytes, decisive, run.planned)
         results = run.write_segments(

@@ -11,8 +11,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from indexer.cluster import left_over
 from indexer.commit import WriterLock, read_manifest
 from indexer.known import SortedIds, write_repeated
 from indexer.plan import make_plan
@@ -22,8 +23,11 @@ from indexer.sources.base import Item, Unit
 from provenance.errors import IndexMissing, ParameterError
 from provenance.manifest import NAME, SegmentEntry
 from provenance.records import Document
-from provenance.search import prepare
+from provenance.search import is_outdated, place, prepare
 from provenance.segment import SegmentReader
+
+if TYPE_CHECKING:
+    from provenance.search.elasticsearch.cluster import ClusterSettings
 
 LARGER = 4
 """How many times larger than those of a build the segments of a compaction are."""
@@ -35,9 +39,14 @@ def compact(
     segment_bytes: int | None = None,
     workers: int | None = None,
     progress: Listener | None = None,
+    engine: str | None = None,
+    cluster: ClusterSettings | None = None,
 ) -> BuildReport:
     """Rewrite an index as few segments and one layer; returns the report.
 
+    ``engine`` puts another one in place of the index's own. ``cluster`` asks for a new index on a cluster, with these
+    settings, beside the one in force, which stays until `indexer.cluster.drop`: to change shards, place of texts or
+    cluster. An index with the mapping of another release is replaced like that without being asked.
     ``segment_bytes`` is how much text a new segment holds, by default four times what those of a build hold.
     What was withdrawn is gone from the disk afterwards, except from parts that an open reader still uses
     (``kept_for_readers`` in the report). Killed at any moment, the index is as it was, and the next call resumes.
@@ -54,13 +63,17 @@ def compact(
         if old is None:
             raise IndexMissing(f"{root}: there is no index in this folder (no {NAME})")
         require_documents(root, old.parameters)
-        prepare(old.parameters.as_dict(), root)
-        run = Run(root, lock.descriptor, old, old.parameters, count_workers(workers), progress)
+        parameters = replace(old.parameters, engine=engine or old.parameters.engine)
+        in_force = [entry.id for entry in old.segments]
+        new = cluster is not None or is_outdated(parameters.as_dict(), root, in_force)
+        prepare(parameters.as_dict(), root, cluster, in_force, new=new)
+        run = Run(root, lock.descriptor, old, parameters, count_workers(workers), progress)
         size = segment_bytes or min(LARGER * old.parameters.segment_bytes, 1 << 32)
         repeated = run.scratch.folder / "repeated.bin"
         stored = StoredDocuments(root, old.segments, repeated)
+        decisive = ("compact", parameters, place(parameters.as_dict(), root), old.digest, old.removed)
         with run.phase("planning"):
-            plan = make_plan([stored], size, ("compact", old.digest, old.removed), run.planned, spread=False)
+            plan = make_plan([stored], size, decisive, run.planned, spread=False)
             limit = old.parameters.common_repositories
             plan = replace(plan, repositories=count_repositories(root, old.segments, limit))
         results = run.write_segments(
@@ -72,7 +85,11 @@ def compact(
         )
         segments = tuple(entry for result in results for entry in result.segments)
         removed = replace(old.removed, path="", documents=0, keys=0)
-        return run.commit(old, segments, results, old.corpus, rebuild=(), removed=removed)
+        report = run.commit(old, segments, results, old.corpus, rebuild=(), removed=removed)
+        done = read_manifest(root)
+        assert done is not None
+        report.notices.extend(left_over(root, done))
+        return report
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def part_sizes(root: Path, manifest: Manifest) -> dict[str, int]:
         for segment in manifest.segments:
             for path, size in _files(root / "segments" / segment.id):
                 name = path.split(os.sep)[0]
-                part = {"text.blk": "text", "sources.blk": "sources", "search": "search"}
+                part = {"text.blk": "text", "text.tables": "text", "sources.blk": "sources", "search": "search"}
                 sizes[part.get(name, "tables")] += size
         for layer in manifest.layers:
             for path, size in _files(root / "layers" / layer.id):

@@ -24,7 +24,7 @@ from provenance.errors import CorpusError, MismatchError, ParameterError, Search
 from provenance.manifest import Corpus, LayerEntry, Manifest, Removed, SegmentEntry, file_sha256
 from provenance.parameters import Parameters
 from provenance.removal import DOCUMENTS, read_documents
-from provenance.search import discard, tidy
+from provenance.search import discard, settle, tidy
 from provenance.segment import SegmentReader
 from provenance.storage import refusals_named
 
@@ -186,10 +186,21 @@ class Run:
         with self.phase("finishing"):
             added = sum(entry.text_bytes for result in results for entry in result.segments)
             tidy(self._parameters.as_dict(), self.root, added)
-            draft = replace(before, segments=segments, layers=layers, removed=removed, generation=self.number)
+            draft = replace(
+                before,
+                parameters=self._parameters,
+                generation=self.number,
+                segments=segments,
+                layers=layers,
+                removed=removed,
+            )
             manifest = with_digest(self.root, draft, replace(corpus, built=utc_now()))
             report.kept_for_readers = replace_manifest(self.root, manifest)
             self.scratch.remove()
+            try:
+                settle(self._parameters.as_dict(), self.root)
+            except SearchError as error:
+                report.notices.append(f"the alias on the cluster still names the index before ({error})")
         report.digest, report.generation, report.documents = manifest.digest, self.number, manifest.documents
         report.segments = len(segments)
         report.sizes = part_sizes(self.root, manifest)

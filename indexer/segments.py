@@ -23,9 +23,9 @@ from provenance.manifest import SegmentEntry
 from provenance.parameters import Parameters
 from provenance.records import Document, Source
 from provenance.search import discard
-from provenance.segment import CONTENT, DOCUMENT, FORMAT, encode_source, file_checksum
+from provenance.segment import CONTENT, DOCUMENT, FORMAT, TABLES, TEXT, encode_source, file_checksum
 from provenance.storage import fsync_all, refusals_named, rename_durably
-from provenance.store import BlockReader, BlockWriter
+from provenance.store import BlockReader, BlockWriter, write_tables
 
 if TYPE_CHECKING:
     from zstandard import ZstdCompressor
@@ -37,7 +37,7 @@ RUN_BYTES = 64 << 20
 """Text after which keys are spilled, so that the collector's memory is bounded whatever the segment's size."""
 MAX_DOCUMENTS = 200_000
 """Documents after which a segment ends: their ids and sources are in memory until then."""
-_OURS = ("text.blk", "sources.blk", "contents.bin", "documents.bin", "digest.bin", "manifest.json")
+_OURS = ("sources.blk", "contents.bin", "documents.bin", "digest.bin", "manifest.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class SegmentBuilder:
         with refusals_named(self._part):
             remove_tree(self._part)
             self._part.mkdir(parents=True)
-        self._text = BlockWriter(self._part / "text.blk", compressor=compressor)
+        self._text = BlockWriter(self._part / TEXT, compressor=compressor)
         self._compressor = compressor
         self._keys = KeySpiller(spills / name, parameters, group)
         self._engine: SegmentWriter | None = None
@@ -201,17 +201,19 @@ class SegmentBuilder:
         """Write what is left, make all of it durable, and give the segment its name."""
         self._text.finish(durable=False)
         spill = self._keys.finish()
-        files = ["text.blk", *self._write_documents()]
+        texts, written = self._write_documents()
+        files = [texts, "sources.blk", "contents.bin", "documents.bin", "digest.bin", *written]
         entry = self._write_manifest(files)
         with refusals_named(self._target):
             # The engine's own files are durable: it wrote them.
-            fsync_all([self._part / name for name in _OURS])
+            fsync_all([self._part / name for name in (texts, *_OURS)])
             reach("segment-commit")
             remove_tree(self._target)
             rename_durably(self._part, self._target)
         return entry, spill
 
-    def _write_documents(self) -> list[str]:
+    def _write_documents(self) -> tuple[str, list[str]]:
+        """Write sources, tables and the engine's part; return the names of the texts' file and of the engine's."""
         from provenance.lexing.fingerprints import fingerprint_text
         from provenance.lexing.languages import family_of_stored
         from provenance.search import open_writer
@@ -225,7 +227,7 @@ class SegmentBuilder:
         licences: dict[str, bytes] = {}
         digest_rows = []
         at = 0
-        with BlockReader(self._part / "text.blk") as texts:
+        with BlockReader(self._part / TEXT) as texts:
             for content, (identity, text) in enumerate(zip(self._contents, texts.all(), strict=True)):
                 first = at
                 while at < len(arrivals) and content_of[arrivals[at]] == content:
@@ -249,7 +251,12 @@ class SegmentBuilder:
         _write(self._part / "contents.bin", contents)
         _write(self._part / "documents.bin", b"".join(DOCUMENT.pack(*row) for row in rows))
         _write(self._part / "digest.bin", b"".join(digest_rows))
-        return ["sources.blk", "contents.bin", "documents.bin", "digest.bin", *written]
+        if not engine.takes_texts:
+            return TEXT, written
+        with refusals_named(self._part):
+            write_tables(self._part / TEXT, self._part / TABLES)
+            (self._part / TEXT).unlink()
+        return TABLES, written
 
     def _write_manifest(self, files: list[str]) -> SegmentEntry:
         repositories = len({source.repository.casefold() for source in self._sources})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -148,6 +148,23 @@ class Index:
         """Return the lexed text of a content; the last used are kept (`code_index.CACHE_BYTES`)."""
         return self._once("code", self._open_code)(ref)
 
+    @property
+    def texts_elsewhere(self) -> bool:
+        """Tell whether the engine keeps texts, so that reading one is a request."""
+        return self._once("texts_elsewhere", self._are_texts_elsewhere)
+
+    def expect(self, pieces: Iterable[tuple[ContentRef, int, int | None]]) -> None:
+        """Fetch ranges of texts that will be read next, all in one go; does nothing where texts lie in this folder.
+
+        A piece is a content and a range of bytes of its text, to its end for None. Raises `EngineUnavailable`.
+        """
+        if not self.texts_elsewhere:
+            return
+        wanted = [self.segments[ref.segment].elsewhere(ref.content, start, end) for ref, start, end in pieces]
+        from provenance.search import expect_frames
+
+        expect_frames([each for each in wanted if each is not None])
+
     def content_id(self, ref: ContentRef) -> bytes:
         """Return the 20-byte git blob SHA-1 of a content."""
         return self.segments[ref.segment].content_id(ref.content)
@@ -213,6 +230,8 @@ class Index:
             segment.verify()
         for opened in (*self.filters, *self.common_filters):
             opened.verify()
+        if self.parameters.engine == "elasticsearch":
+            self.engine  # noqa: B018  opening it compares what is on the cluster
         self.removed_documents  # noqa: B018  both are checked whole when they are read
         self.removed_keys  # noqa: B018
 
@@ -248,6 +267,9 @@ class Index:
         from provenance.segment import SegmentReader
 
         return tuple(SegmentReader(self.path / "segments" / entry.id, entry) for entry in self.manifest.segments)
+
+    def _are_texts_elsewhere(self) -> bool:
+        return self.parameters.engine == "elasticsearch" and any(each.texts_elsewhere for each in self.segments)
 
     def _open_filters(self) -> tuple[MembershipFilter, ...]:
         from provenance.membership import open_attached, open_layer

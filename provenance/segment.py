@@ -13,7 +13,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provenance.errors import CorruptFile, IncompatibleVersion, IndexMissing
 from provenance.manifest import SegmentEntry, read_json
@@ -21,12 +21,18 @@ from provenance.records import Source, document_id
 from provenance.storage import refusals_named
 from provenance.store import BlockReader
 
+if TYPE_CHECKING:
+    from provenance.store import Frames
+
 FORMAT = 1
 CONTENT = struct.Struct("<20sIII")
 """contents.bin: content id, first document ordinal, document count, position of the encoding in the manifest."""
 DOCUMENT = struct.Struct("<16sI")
 """documents.bin: document id, document ordinal."""
 DIGEST_ROW_BYTES = 48
+TEXT = "text.blk"
+TABLES = "text.tables"
+"""Stands in place of `TEXT` where an engine keeps the frames of the texts."""
 CHECKED_AT_OPEN = 1 << 20
 """Files of the search part up to this size are checked whole before an engine opens them."""
 
@@ -150,15 +156,24 @@ class SegmentReader:
 
     def text(self, content: int) -> bytes:
         """Return the UTF-8 text of a content. Raises `IndexError`."""
-        return self._blocks("text.blk").record(content)
+        return self._blocks(TEXT).record(content)
 
     def text_slice(self, content: int, start: int, end: int) -> bytes:
         """Return bytes [start, end) of a content's text, cut to its length."""
-        return self._blocks("text.blk").slice(content, start, end)
+        return self._blocks(TEXT).slice(content, start, end)
 
     def text_length(self, content: int) -> int:
         """Return the length of a content's text in bytes, without reading it."""
-        return self._blocks("text.blk").length(content)
+        return self._blocks(TEXT).length(content)
+
+    @property
+    def texts_elsewhere(self) -> bool:
+        """Tell whether the engine keeps the texts."""
+        return TABLES in self.manifest["files"]
+
+    def elsewhere(self, content: int, start: int, end: int | None) -> tuple[Frames, range] | None:
+        """Return where bytes [start, end) of a content's text lie and in which blocks; None where they lie here."""
+        return self._blocks(TEXT).elsewhere(content, start, end) if self.texts_elsewhere else None
 
     def content_id(self, content: int) -> bytes:
         """Return the 20-byte git blob SHA-1 of a content."""
@@ -228,7 +243,7 @@ class SegmentReader:
         """Read every file against its checksum and every block against its own. Raises `CorruptFile`."""
         for name, recorded in self.manifest["files"].items():
             self._check_file(name, recorded["xxh3"])
-        self._blocks("text.blk").verify()
+        self._blocks(TEXT).verify()
         self._blocks("sources.blk").verify()
         for content in range(self.contents):
             self.encoding(content)
@@ -303,13 +318,25 @@ class SegmentReader:
                 part = self._parts.get(name)
                 if part is None:
                     self.check()
-                    part = BlockReader(self.directory / name)
-                    expected = self.contents if name == "text.blk" else self.documents
+                    part = self._open_blocks(name)
+                    expected = self.contents if name == TEXT else self.documents
                     if len(part) != expected:
                         raise CorruptFile(part.path, f"holds {len(part)} records, the manifest says {expected}")
                     self._parts[name] = part
         assert isinstance(part, BlockReader)
         return part
+
+    def _open_blocks(self, name: str) -> BlockReader:
+        if name != TEXT or not self.texts_elsewhere:
+            return BlockReader(self.directory / name)
+        from provenance.search import open_frames
+
+        frames = open_frames(self.directory)
+        try:
+            return BlockReader(self.directory / TABLES, frames)
+        except BaseException:
+            frames.close()
+            raise
 
     def _content_of(self, document: int) -> int:
         table = self._contents

@@ -3,6 +3,8 @@
 The concatenation of all records is one logical stream, cut every `BLOCK_BYTES` whatever the records; so one
 record costs at most two blocks more than its own length, and small neighbours share one compression context.
 
+The frames may lie elsewhere (`Frames`); then a *tables file* stays: the block file without them.
+
 Nothing read from a file is trusted: magic, version, length and the checksum of both tables are checked at open,
 every frame carries a checksum of its content. The file is read with ``pread`` and not mapped: a file that is
 truncated while open gives `CorruptFile` and not a bus error.
@@ -15,9 +17,9 @@ import struct
 import threading
 from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from provenance.errors import CorruptFile, IncompatibleVersion, IndexMissing
 from provenance.storage import fsync_descriptor, refusals_named
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from zstandard import ZstdCompressor, ZstdDecompressor
 
 MAGIC = b"PROVBLK\x01"
+TABLES_MAGIC = b"PROVBLT\x01"
 FOOTER_MAGIC = b"PROVBLKE"
 VERSION = 1
 BLOCK_BYTES = 65536
@@ -34,6 +37,22 @@ _HEADER = struct.Struct("<8sII")
 _FOOTER = struct.Struct("<QQQQ8s")
 _PAIR = struct.Struct("<QQ")
 _CACHED_BLOCKS = 16
+
+
+class Frames(Protocol):
+    """The compressed blocks of one block file, kept elsewhere; usable from many threads."""
+
+    def frame(self, block: int) -> bytes:
+        """Return one frame. Raises `EngineUnavailable`, `CorruptFile`."""
+        ...
+
+    def expect(self, blocks: Sequence[int]) -> None:
+        """Fetch frames that will be asked for next, all in one go."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...
 
 
 class BlockWriter:
@@ -122,6 +141,22 @@ class BlockWriter:
             pass
 
 
+def frames_of(path: str | os.PathLike[str]) -> Iterator[bytes]:
+    """Yield the frames of a block file in order, as they are. Raises `CorruptFile`, `StorageError`."""
+    with BlockReader(path) as reader:
+        yield from reader.frames()
+
+
+def write_tables(path: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Write the tables file of a block file, whose frames are kept elsewhere; not durable. Raises `StorageError`."""
+    with refusals_named(path), open(path, "rb") as file, open(target, "wb") as tables:
+        file.seek(-_FOOTER.size, os.SEEK_END)
+        at = _FOOTER.unpack(file.read())[2]
+        file.seek(at)
+        tables.write(_HEADER.pack(TABLES_MAGIC, VERSION, BLOCK_BYTES))
+        tables.write(file.read())
+
+
 def new_compressor() -> ZstdCompressor:
     """Return a compressor as block files want it; not for several threads at once."""
     import zstandard
@@ -136,10 +171,11 @@ class BlockReader:
     Keeps the last blocks decompressed: 1 MiB at most.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Open and check the file."""
+    def __init__(self, path: str | os.PathLike[str], frames: Frames | None = None) -> None:
+        """Open and check the file: a block file, or with ``frames`` a tables file."""
         self.path = os.fspath(path)
         self._descriptor = -1
+        self._frames = frames
         self._lock = threading.Lock()
         self._cache: OrderedDict[int, bytes] = OrderedDict()
         self._decompressors: list[ZstdDecompressor] = []
@@ -163,13 +199,16 @@ class BlockReader:
         if length < _HEADER.size + 2 * 8 + _FOOTER.size:
             raise CorruptFile(self.path, f"{length} bytes are too few for a block file")
         magic, version, block_bytes = _HEADER.unpack(self._read(0, _HEADER.size))
-        if magic != MAGIC:
-            raise CorruptFile(self.path, "not a block file (magic)")
+        if magic != (MAGIC if self._frames is None else TABLES_MAGIC):
+            raise CorruptFile(self.path, f"not a {'block' if self._frames is None else 'tables'} file (magic)")
         if version != VERSION:
             raise IncompatibleVersion(self.path, version, VERSION)
         blocks, records, tables, checksum, end = _FOOTER.unpack(self._read(length - _FOOTER.size, _FOOTER.size))
         if block_bytes != BLOCK_BYTES or end != FOOTER_MAGIC:
             raise CorruptFile(self.path, "truncated, or damaged in its header or footer")
+        self._frames_end = tables
+        if self._frames is not None:
+            tables = _HEADER.size
         if tables + (blocks + records + 2) * 8 + _FOOTER.size != length:
             raise CorruptFile(self.path, "length and footer disagree: truncated or damaged")
         digest = xxhash.xxh3_64()
@@ -185,7 +224,7 @@ class BlockReader:
         self.total_bytes = self._number(self._record_table + records * 8)
         """Sum of the lengths of all records."""
         if (
-            (first, last) != (_HEADER.size, tables)
+            (first, last) != (_HEADER.size, self._frames_end)
             or self._number(self._record_table) != 0
             or (self.total_bytes + BLOCK_BYTES - 1) // BLOCK_BYTES != blocks
         ):
@@ -208,6 +247,12 @@ class BlockReader:
     def __del__(self) -> None:
         """Close the file of a reader that nobody closed."""
         self.close()
+
+    def frames(self) -> Iterator[bytes]:
+        """Yield the compressed blocks in order."""
+        for block in range(self._blocks):
+            start, end = _PAIR.unpack(self._read(self._block_table + block * 8, 16))
+            yield self._read(start, end - start)
 
     def length(self, ordinal: int) -> int:
         """Return the length of a record in bytes, without decompressing anything. Raises `IndexError`."""
@@ -265,6 +310,18 @@ class BlockReader:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+            if self._frames is not None:
+                self._frames.close()
+
+    def elsewhere(self, ordinal: int, start: int, end: int | None) -> tuple[Frames, range] | None:
+        """Return where the frames of bytes [start, end) of a record lie and which they are; None if in this file."""
+        if self._frames is None:
+            return None
+        first, last = self._bounds(ordinal)
+        lower = min(first + max(start, 0), last)
+        upper = last if end is None else max(lower, min(first + end, last))
+        blocks = range(lower // BLOCK_BYTES, -(-upper // BLOCK_BYTES)) if lower < upper else range(0)
+        return self._frames, blocks
 
     def _bounds(self, ordinal: int) -> tuple[int, int]:
         if not 0 <= ordinal < self._records:
@@ -281,6 +338,8 @@ class BlockReader:
         if first == last:
             base = first * BLOCK_BYTES
             return self._block(first)[start - base : end - base]
+        if self._frames is not None:
+            self._frames.expect(range(first, last + 1))
         parts = [self._block(first)[start - first * BLOCK_BYTES :]]
         # Blocks inside a long record are used whole: they would only drive others out of the cache.
         parts.extend(self._decompress(block) for block in range(first + 1, last))
@@ -305,9 +364,11 @@ class BlockReader:
 
         start, end = _PAIR.unpack(self._read(self._block_table + block * 8, 16))
         expected = min(BLOCK_BYTES, self.total_bytes - block * BLOCK_BYTES)
-        if not start < end <= self._block_table or end - start > 2 * BLOCK_BYTES:
+        if not start < end <= self._frames_end or end - start > 2 * BLOCK_BYTES:
             raise CorruptFile(self.path, f"the offsets of block {block} are out of order")
-        frame = self._read(start, end - start)
+        frame = self._read(start, end - start) if self._frames is None else self._frames.frame(block)
+        if len(frame) != end - start:
+            raise CorruptFile(self.path, f"block {block} has {len(frame)} bytes where it lies, not {end - start}")
         try:
             parameters = zstandard.get_frame_parameters(frame)
             # The frame itself says how much memory it wants: believed only if it is what a block needs.

@@ -84,6 +84,10 @@ class StoredTexts:
         self.bytes_read = 0
         self._kept: OrderedDict[ContentRef, bytes] = OrderedDict()
 
+    def expect(self, refs: Iterable[ContentRef]) -> None:
+        """Fetch the texts that will be asked for next in one go, where they are not at hand."""
+        self._index.expect((ref, 0, None) for ref in refs if ref not in self._kept)
+
     def normalised(self, ref: ContentRef) -> bytes:
         """Return the normalised text of a content."""
         text = self._kept.get(ref)
@@ -235,9 +239,11 @@ class RunFinder:
         part = self._query[start:end]
         candidates = self._engine.holding(part, self._filters, limit)
         while True:
-            for ref in candidates.refs:
+            visible = [ref for ref in candidates.refs if self._visible(ref)]
+            self._texts.expect(visible)
+            for ref in visible:
                 # Looking for the range is cheaper than comparing, and most of what is not it ends here.
-                if self._visible(ref) and part in self._texts.normalised(ref):
+                if part in self._texts.normalised(ref):
                     self._compare(ref, start, end)
             if candidates.complete:
                 return True

@@ -38,8 +38,9 @@ from provenance.index import Index
 from provenance.parameters import Parameters
 from provenance.records import Document, Source, git_blob_id
 from provenance.search.collecting import Reach
-from provenance.search.elasticsearch.cluster import Cluster, ClusterSettings, prepare, tidy
+from provenance.search.elasticsearch.cluster import ClusterSettings, Record
 from provenance.search.elasticsearch.loading import ElasticsearchWriter
+from provenance.search.elasticsearch.upkeep import prepare, tidy
 from provenance.search.literal import search_literal
 from tests.elasticsearch.node import Node
 
@@ -157,12 +158,12 @@ def load_bigcode(client: Elasticsearch, texts: tuple[bytes, ...]) -> str:
 def load_ours(folder: Path, url: str, texts: tuple[bytes, ...]) -> str:
     """Load texts as one segment; returns the name of the index."""
     (folder / "segments" / "000001-000000-000").mkdir(parents=True)
-    prepare(folder, ClusterSettings(url))
+    prepare(folder, ClusterSettings(url), [])
     writer = ElasticsearchWriter(folder / "segments" / "000001-000000-000")
     for number, text in enumerate(texts):
         writer.add(number, text, [Source("bench/texts", f"{number}.py", license="MIT", language="Python")])
     writer.finish()
-    return Cluster.of(folder).index
+    return Record.of(folder).loading.index
 
 
 def percentiles(ask: Callable[[str], object], questions: list[str]) -> dict[str, float]:

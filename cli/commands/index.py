@@ -12,7 +12,6 @@ from provenance.errors import ParameterError
 
 if TYPE_CHECKING:
     from provenance.parameters import Parameters
-    from provenance.search.elasticsearch.cluster import ClusterSettings
 
 
 def command(
@@ -100,6 +99,10 @@ def command(
     elasticsearch_replicas: Annotated[
         int | None, typer.Option("--elasticsearch-replicas", min=0, metavar="N", help="Copies of every shard.")
     ] = None,
+    elasticsearch_text: Annotated[
+        str | None,
+        typer.Option("--elasticsearch-text", metavar="WHERE", help="Where stored texts lie: folder or cluster."),
+    ] = None,
     format: OutputFormat = Format.human,
     debug: Debug = False,
 ) -> int:
@@ -116,7 +119,7 @@ def command(
 
         provenance index rows.parquet --column text=content --column path=file --index corpus.idx
     """
-    from cli.building import building, finish, write_page
+    from cli.building import building, cluster_settings, finish, write_page
     from indexer.build import build
     from indexer.rules import Rules
     from indexer.sources import open_source
@@ -161,20 +164,16 @@ def command(
             workers=workers,
             rules=rules,
             progress=listener,
-            cluster=_cluster(url=elasticsearch_url, shards=elasticsearch_shards, replicas=elasticsearch_replicas),
+            cluster=cluster_settings(
+                url=elasticsearch_url,
+                shards=elasticsearch_shards,
+                replicas=elasticsearch_replicas,
+                texts=elasticsearch_text,
+            ),
         )
     if page is not None:
         write_page(folder, report, page)
     return finish(folder, report, format)
-
-
-def _cluster(**options: Any) -> ClusterSettings | None:
-    given = _given(**options)
-    if not given:
-        return None
-    from provenance.search.elasticsearch.cluster import ClusterSettings
-
-    return ClusterSettings(**given)
 
 
 def _given(**options: Any) -> dict[str, Any]:

@@ -125,6 +125,9 @@ def best(found: list[tuple[ContentRef, float]], limit: int) -> list[tuple[Conten
 class SegmentWriter(Protocol):
     """Builds the search part of one segment, in ``search/`` of the segment's directory; one thread."""
 
+    takes_texts: bool
+    """Whether `finish` takes over the frames of the block file of texts, too, which may go then."""
+
     def add(self, content: int, text: bytes, sources: Sequence[Source], fingerprints: str = "") -> None:
         """Index one content (its UTF-8 text) with all its documents; contents come in ascending order from 0.
 

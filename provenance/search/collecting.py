@@ -84,7 +84,9 @@ def collect(
         read += checked.bytes_read
         if checked.matches:
             gathering.add(checked.ref, gathering.documents_of(checked.ref))
-    hits = tuple(make_hit(index, matcher, entry, reach.context) for entry in gathering.page())
+    page = gathering.page()
+    index.expect((entry.ref, 0, None) for entry in page)
+    hits = tuple(make_hit(index, matcher, entry, reach.context) for entry in page)
     facets = gathering.facets() if reach.facets else None
     return SearchResults(Total(gathering.documents, exact), hits, complete, facets)
 
@@ -109,8 +111,11 @@ class Verifier:
     def verified(self, stream: CandidateStream) -> Iterator[Checked]:
         """Yield the candidates in order."""
         located = stream.with_places()
-        for ref, places in islice(located, FIRST_PAGE):
-            yield self._check(ref, places)
+        for _ in range(0, FIRST_PAGE, _BATCH):
+            batch = list(islice(located, _BATCH))
+            self._expect(batch)
+            for ref, places in batch:
+                yield self._check(ref, places)
         while True:
             batches = [batch for _ in range(_BATCHES) if (batch := list(islice(located, _BATCH)))]
             if not batches:
@@ -118,7 +123,20 @@ class Verifier:
             for checked in _threads().map(self._check_all, batches):
                 yield from checked
 
+    def _expect(self, batch: list[tuple[ContentRef, Places]]) -> None:
+        if not self._index.texts_elsewhere:
+            return
+        longest = self._matcher.longest
+        pieces: list[tuple[ContentRef, int, int | None]] = []
+        for ref, places in batch:
+            if longest is None or not places:
+                pieces.append((ref, 0, None))
+            else:
+                pieces.extend((ref, start, end) for start, end in _joined(places, longest))
+        self._index.expect(pieces)
+
     def _check_all(self, batch: list[tuple[ContentRef, Places]]) -> list[Checked]:
+        self._expect(batch)
         return [self._check(ref, places) for ref, places in batch]
 
     def _check(self, ref: ContentRef, places: Places) -> Checked:

@@ -25,6 +25,7 @@ _SATURATION = 1.2
 _LENGTH_WEIGHT = 0.75
 _MOST_WORDS = 64
 _UNLIMITED = 1 << 31
+_TOGETHER = 64
 _LEAST = 32
 """Contents that every part proposes at least, since its own scores are not the whole index's."""
 
@@ -54,7 +55,9 @@ def search_words(
     matcher = WordsMatcher(words)
     gathering = Gathering(index, filters, offset, limit, facets=reach.facets)
     found: list[tuple[ContentRef, list[tuple[bytes, Source]], int, list[int]]] = []
-    for ref in candidates.refs:
+    for number, ref in enumerate(candidates.refs):
+        if number % _TOGETHER == 0:
+            index.expect((each, 0, None) for each in candidates.refs[number : number + _TOGETHER])
         documents = gathering.documents_of(ref)
         if documents:
             text = index.text(ref)

@@ -60,6 +60,8 @@ def _schema() -> tantivy.Schema:
 class TantivyWriter:
     """Writes the search part of one segment."""
 
+    takes_texts = False
+
     def __init__(self, directory: Path) -> None:
         """Create ``search/`` in a segment's directory."""
         self._folder = directory / _FOLDER

@@ -139,7 +139,8 @@ def corpus(engine: str, tmp_path_factory: pytest.TempPathFactory, request: pytes
     first, second = DOCUMENTS[:120], (*DOCUMENTS[120:], again)
     cluster = None
     if engine == "elasticsearch":
-        cluster = ClusterSettings(request.getfixturevalue("elasticsearch_node").url)
+        # Where the texts lie is nothing that the suite may notice; tests/elasticsearch has them in the folder.
+        cluster = ClusterSettings(request.getfixturevalue("elasticsearch_node").url, texts="cluster")
     build_index(folder, [first, second], engine, cluster=cluster)
     with Index.open(folder) as index:
         assert len(index.segments) > 2

@@ -30,26 +30,42 @@ ANSWER_SECONDS = 30.0
 """How long one answer may take."""
 PATIENCE = 120.0
 """Seconds for which a writer goes on asking a cluster that is busy or away."""
+READING_PATIENCE = 2.0
+"""Seconds for which a question is asked again: a node that restarts is no reason to fail what others can answer."""
 BUSY = frozenset({429, 502, 503, 504})
 """Answers of a cluster that may be able to later."""
 _LONGEST_PAUSE = 10.0
+_HERE = ("127.0.0.1", "localhost", "::1")
+_PORT = {"http": 80, "https": 443}
 _JSON = {"accept": "application/json"}
 
 T = TypeVar("T")
 
 
 def check_url(url: str) -> str:
-    """Return an address of a cluster. Raises `ParameterError`: it is recorded, so it may hold no password."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ParameterError("the Elasticsearch URL is not one; give for example https://host:9200")
-    if parts.username is not None or parts.password is not None:
-        raise ParameterError(f"the Elasticsearch URL holds credentials; put them into {USER} and {PASSWORD}")
-    return url.rstrip("/")
+    """Return the address of a cluster: that of a node, or of several with commas between.
+
+    Raises `ParameterError`: it is recorded, so it may hold no password.
+    """
+    nodes = [node.strip().rstrip("/") for node in url.split(",")]
+    for node in nodes:
+        try:
+            parts = urlsplit(node)
+            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable or parts.query or parts.fragment:
+            raise ParameterError("the Elasticsearch URL is not one; give for example https://host:9200")
+        if parts.username is not None or parts.password is not None:
+            raise ParameterError(f"the Elasticsearch URL holds credentials; put them into {USER} and {PASSWORD}")
+    if len({node.partition(":")[0] for node in nodes}) > 1:
+        raise ParameterError("the Elasticsearch URLs are of http and https; all nodes of a cluster speak the same")
+    return ",".join(nodes)
 
 
 def connect(url: str, environment: Mapping[str, str] = os.environ) -> Elasticsearch:
     """Return a client for a cluster; nothing is asked yet. Raises `ParameterError` for settings that cannot be."""
+    url = check_url(url)
     options: dict[str, Any] = {}
     key, user, password = (environment.get(name) for name in (API_KEY, USER, PASSWORD))
     if key:
@@ -62,12 +78,18 @@ def connect(url: str, environment: Mapping[str, str] = os.environ) -> Elasticsea
         if not os.path.isfile(authority):
             raise ParameterError(f"{CA}: {authority} is no file; name a file of PEM certificates")
         options["ca_certs"] = authority
-    if not url.startswith("https:") and options and urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
+    nodes = [_with_port(node) for node in url.split(",")]
+    if options and not all(node.startswith("https:") or urlsplit(node).hostname in _HERE for node in nodes):
         raise ParameterError(f"{url}: credentials are not sent over plain http to another host; use https")
     try:
-        return Elasticsearch(check_url(url), request_timeout=ANSWER_SECONDS, max_retries=0, **options)
+        return Elasticsearch(nodes, request_timeout=ANSWER_SECONDS, max_retries=0, **options)
     except (OSError, ValueError) as error:
         raise ParameterError(f"{CA}: the certificates cannot be read ({type(error).__name__})") from error
+
+
+def _with_port(node: str) -> str:
+    parts = urlsplit(node)
+    return node if parts.port else parts._replace(netloc=f"{parts.netloc}:{_PORT[parts.scheme]}").geturl()
 
 
 @contextmanager

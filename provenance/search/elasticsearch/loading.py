@@ -8,8 +8,8 @@ makes, so that sending again what may have arrived doubles nothing.
 from __future__ import annotations
 
 import json
-import os
 import secrets
+from base64 import b64encode
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,20 +24,20 @@ from provenance.records import Source
 from provenance.search.elasticsearch.client import (
     BUSY,
     PATIENCE,
-    URL,
     Pauses,
     answering,
     connect,
     meaning,
     patiently,
 )
-from provenance.search.elasticsearch.cluster import NAME, Cluster, Part
+from provenance.search.elasticsearch.cluster import FOLDER, NAME, Cluster, Part, Record
 from provenance.search.elasticsearch.mapping import KEYWORDS
 from provenance.search.elasticsearch.terms import cells_of
+from provenance.search.elasticsearch.texts import frame_id
 from provenance.search.filtering import keywords
 from provenance.storage import fsync, refusals_named
+from provenance.store import frames_of
 
-_FOLDER = "search"
 _BODY_BYTES = 4 << 20
 """What one request holds, about; a document has at most a few MB, far from the 100 MB a cluster takes."""
 _SENDERS = 2
@@ -48,17 +48,20 @@ class ElasticsearchWriter:
 
     def __init__(self, directory: Path) -> None:
         """Record a new part in ``search/`` of a segment's folder, inside an index folder with a cluster."""
-        self._folder = directory / _FOLDER
-        self._cluster = Cluster.of(directory.parent.parent, os.environ.get(URL))
+        self._directory = directory
+        self._cluster = Record.of(directory.parent.parent).loading
+        self.takes_texts = self._cluster.texts == "cluster"
         segment = directory.name.removeprefix(".").removesuffix(".part")
-        self._part = Part(f"{segment}.{secrets.token_hex(8)}", self._cluster.index, self._cluster.uuid, None, None)
-        with refusals_named(self._folder):
-            self._folder.mkdir()
-        self._part.keep(self._folder)
+        name = f"{segment}.{secrets.token_hex(8)}"
+        self._part = Part(name, self._cluster.index, self._cluster.uuid, None, None, None)
+        with refusals_named(directory):
+            (directory / FOLDER).mkdir()
+        self._part.keep(directory)
         self._client = connect(self._cluster.url)
         self._bulk = Bulk(self._client, self._cluster)
         self._contents = 0
         self._documents = 0
+        self._frames = 0
 
     def add(self, content: int, text: bytes, sources: Sequence[Source], fingerprints: str = "") -> None:
         """Load one content."""
@@ -82,6 +85,8 @@ class ElasticsearchWriter:
 
     def finish(self) -> list[str]:
         """Send the rest, see that all of it is there, and record how much."""
+        if self.takes_texts:
+            self._add_texts()
         self._bulk.finish()
         index, part = self._cluster.index, self._part.part
         with answering(self._cluster.url):
@@ -93,10 +98,19 @@ class ElasticsearchWriter:
                 f"{self._cluster.url}: of {self._documents} documents sent {found} are there; run the build again"
             )
         self._client.close()
-        replace(self._part, contents=self._contents, documents=found).keep(self._folder)
-        with refusals_named(self._folder):
-            fsync(self._folder)
-        return [f"{_FOLDER}/{NAME}"]
+        replace(self._part, contents=self._contents, documents=found, frames=self._frames).keep(self._directory)
+        with refusals_named(self._directory):
+            fsync(self._directory / FOLDER)
+        return [f"{FOLDER}/{NAME}"]
+
+    def _add_texts(self) -> None:
+        part = self._part.part
+        for block, frame in enumerate(frames_of(self._directory / "text.blk")):
+            self._bulk.add(
+                b'{"index":{"_id":"%s"}}\n{"part":"%s","frame":"%s"}\n'
+                % (frame_id(part, block).encode(), part.encode(), b64encode(frame))
+            )
+            self._documents += 1
 
     def abandon(self) -> None:
         """Stop sending; what was sent goes with the segment's folder."""

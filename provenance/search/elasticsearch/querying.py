@@ -7,7 +7,6 @@ error, too: never fewer hits.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,21 +14,29 @@ from typing import Any
 from provenance.errors import EngineUnavailable, MismatchError
 from provenance.records import ContentRef
 from provenance.search.base import TIED, Candidates, Field, Filters, best
-from provenance.search.elasticsearch.client import BUSY, URL, Pauses, answering, cause_of, connect, meaning, patiently
-from provenance.search.elasticsearch.cluster import Cluster, Part, check_parts
+from provenance.search.elasticsearch.client import (
+    ANSWER_SECONDS,
+    BUSY,
+    READING_PATIENCE,
+    Pauses,
+    answering,
+    cause_of,
+    connect,
+    meaning,
+    patiently,
+)
+from provenance.search.elasticsearch.cluster import Part, cluster_of
 from provenance.search.elasticsearch.mapping import KEYWORDS, ORDER
 from provenance.search.elasticsearch.terms import wanted
 from provenance.search.filtering import indexed
 from provenance.search.words import WORD_BYTES
 
-_FOLDER = "search"
 _WINDOW = 10_000
 """Hits that a cluster gives at once (index.max_result_window)."""
 _TOGETHER = 64
 """Questions in one request."""
-_PATIENCE = 2.0
-"""Seconds for which a question is asked again: a node that restarts is no reason to fail what others can answer."""
-
+_TIMEOUT = f"{ANSWER_SECONDS * 0.8:.0f}s"
+"""When the cluster itself gives up, before we no longer listen: else it would work on for nobody."""
 _SPARE = 64
 """Hits fetched beyond the texts wanted: a text may have several, and one more tells that there are more texts."""
 _BEHIND = 1 << 33
@@ -59,14 +66,13 @@ class ElasticsearchEngine:
 
     def __init__(self, directories: Sequence[Path]) -> None:
         """Take the segments in ``directories``; a `ContentRef` counts them in this order. The cluster is checked."""
-        self._parts = [Part.of(directory / _FOLDER) for directory in directories]
+        self._parts = [Part.of(directory) for directory in directories]
         self._numbers = {part.part: number for number, part in enumerate(self._parts)}
         self._expected = sum(part.documents or 0 for part in self._parts)
         self._frequencies: dict[tuple[Field, str], int] = {}
         if not directories:
             return
-        self._cluster = Cluster.of(directories[0].parent.parent, os.environ.get(URL))
-        check_parts(self._cluster, directories, self._parts)
+        self._cluster = cluster_of(directories[0].parent.parent, self._parts)
         self._client = connect(self._cluster.url)
         self._cluster.check(self._client)
         self._ask([])
@@ -224,7 +230,7 @@ class ElasticsearchEngine:
         """Return the answers, all of them of the whole snapshot. Raises `EngineUnavailable`, `MismatchError`."""
         found: list[Mapping[str, Any]] = []
         for first in range(0, max(1, len(questions)), _TOGETHER):
-            pauses = Pauses(_PATIENCE)
+            pauses = Pauses(READING_PATIENCE)
             while True:
                 counted, *answers = self._request(questions[first : first + _TOGETHER])
                 failed = next((each for each in (counted, *answers) if _failure(each)), None)
@@ -246,9 +252,9 @@ class ElasticsearchEngine:
         counting: Query = {"size": 0, "query": self._snapshot(), "track_total_hits": True}
         searches: list[Query] = [header, counting]
         for question in questions:
-            searches += [header, {"_source": False, "stored_fields": "_none_", **question}]
+            searches += [header, {"_source": False, "stored_fields": "_none_", "timeout": _TIMEOUT, **question}]
         with answering(self._cluster.url):
-            answer = patiently(lambda: self._client.msearch(searches=searches, filter_path=_WANTED), _PATIENCE)
+            answer = patiently(lambda: self._client.msearch(searches=searches, filter_path=_WANTED), READING_PATIENCE)
         responses: list[Mapping[str, Any]] = answer["responses"]
         return responses
 

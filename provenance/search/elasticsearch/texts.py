@@ -1,0 +1,163 @@
+"""Stored texts on the cluster: the frames of a segment's block file, an engine document each.
+
+The file's tables stay in the folder (`provenance.store`), so that lengths are known without asking, and a frame is what
+its file says or an error. Frames that were fetched are kept, compressed, up to `KEPT_BYTES` for all segments together.
+"""
+
+from __future__ import annotations
+
+import threading
+from base64 import b64decode
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from provenance.errors import EngineUnavailable, MismatchError
+from provenance.search.elasticsearch.client import (
+    READING_PATIENCE,
+    Pauses,
+    answering,
+    cause_of,
+    connect,
+    meaning,
+    patiently,
+)
+from provenance.search.elasticsearch.cluster import Cluster, Part, Record
+
+KEPT_BYTES = 64 << 20
+_AHEAD = 32
+"""Frames fetched at once for who reads a segment from end to end."""
+_TOGETHER = 128
+_WANTED = ("docs.found", "docs.fields.frame", "docs.error.type", "docs.error.root_cause.type", "docs.status")
+
+Key = tuple[str, int]
+"""A part and the number of a block in it."""
+
+
+def frame_id(part: str, block: int) -> str:
+    """Return the id of a frame's document."""
+    return f"{part}/text/{block}"
+
+
+class Texts:
+    """Fetches frames of one index; shared by all its segments, and by threads."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        """Connect. Raises `MismatchError` where another index answers, `EngineUnavailable`."""
+        self._cluster = cluster
+        self._client = connect(cluster.url)
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Key, bytes] = OrderedDict()
+        self._room = KEPT_BYTES
+        cluster.found(self._client)
+
+    def __del__(self) -> None:
+        """Let go of the connections with the last segment that used them."""
+        client = getattr(self, "_client", None)
+        if client is not None:
+            client.close()
+
+    def frame(self, key: Key, ahead: Sequence[Key]) -> bytes:
+        """Return one frame; where it is not kept, it comes together with those ``ahead``."""
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is not None:
+                self._kept.move_to_end(key)
+                return kept
+        return self.fetch([key, *ahead])[0]
+
+    def fetch(self, keys: Iterable[Key]) -> list[bytes]:
+        """Return frames; those that are not kept come in as few answers as can be."""
+        wanted = list(keys)
+        with self._lock:
+            found = {key: self._kept[key] for key in wanted if key in self._kept}
+            for key in found:
+                self._kept.move_to_end(key)
+        missing = [key for key in dict.fromkeys(wanted) if key not in found]
+        for first in range(0, len(missing), _TOGETHER):
+            some = missing[first : first + _TOGETHER]
+            found.update(zip(some, self._ask(some), strict=True))
+        with self._lock:
+            for key in missing:
+                if key not in self._kept:
+                    self._kept[key] = found[key]
+                    self._room -= len(found[key])
+            while self._room < 0:
+                self._room += len(self._kept.popitem(last=False)[1])
+        return [found[key] for key in wanted]
+
+    def _ask(self, keys: Sequence[Key]) -> list[bytes]:
+        index, url = self._cluster.index, self._cluster.url
+        body = {"docs": [{"_id": frame_id(*key), "_source": False, "stored_fields": ["frame"]} for key in keys]}
+        pauses = Pauses(READING_PATIENCE)
+        while True:
+            with answering(url):
+                answer = patiently(
+                    lambda: self._client.mget(index=index, body=body, realtime=False, filter_path=_WANTED),
+                    READING_PATIENCE,
+                )
+            documents = answer["docs"]
+            failed = next((each for each in documents if "error" in each), None)
+            if failed is None:
+                break
+            if not pauses.next():
+                raise EngineUnavailable(f"{url}: {meaning(failed.get('status', 503), cause_of(failed))}")
+        if not all(each["found"] for each in documents):
+            raise MismatchError(
+                f"{url}: {index} has not all of the stored texts: it was changed, or not restored in full; "
+                "build the index again"
+            )
+        return [b64decode(each["fields"]["frame"][0]) for each in documents]
+
+
+class ClusterFrames:
+    """The frames of one segment."""
+
+    def __init__(self, segment: Path) -> None:
+        """Take the segment in a folder of an index."""
+        part = Part.of(segment)
+        cluster = Record.of(segment.parent.parent).holder(part)
+        if cluster is None or part.frames is None:
+            raise MismatchError(f"{segment}: its texts were loaded into {part.index}, which the index does not name")
+        self.texts: Texts | None = _shared(cluster)
+        self.part = part.part
+        self._count = part.frames
+        self._last = -2
+
+    def frame(self, block: int) -> bytes:
+        """Return one frame; those behind it come with it, where the one before it was asked for last."""
+        end = min(self._count, block + _AHEAD) if block == self._last + 1 else block + 1
+        self._last = block
+        assert self.texts is not None
+        return self.texts.frame((self.part, block), [(self.part, each) for each in range(block + 1, end)])
+
+    def expect(self, blocks: Sequence[int]) -> None:
+        """Fetch frames that will be asked for next."""
+        expect([(self, blocks)])
+
+    def close(self) -> None:
+        """Let go of what is shared."""
+        self.texts = None
+
+
+def expect(wanted: Iterable[tuple[ClusterFrames, Sequence[int]]]) -> None:
+    """Fetch frames of several segments, all in one go."""
+    keys: dict[Texts, list[Key]] = {}
+    for frames, blocks in wanted:
+        assert frames.texts is not None
+        keys.setdefault(frames.texts, []).extend((frames.part, block) for block in blocks)
+    for texts, some in keys.items():
+        texts.fetch(some)
+
+
+_open: WeakValueDictionary[Cluster, Texts] = WeakValueDictionary()
+_opening = threading.Lock()
+
+
+def _shared(cluster: Cluster) -> Texts:
+    with _opening:
+        texts = _open.get(cluster)
+        if texts is None:
+            texts = _open[cluster] = Texts(cluster)
+        return texts
