@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from hashlib import sha256
+from random import Random
 from types import ModuleType
 
 import pytest
@@ -138,6 +139,14 @@ def test_what_is_shorter_than_a_gram_may_stand_anywhere() -> None:
     assert found(file, b"al") == [0, 1, 2]
     assert found(file, b"") == [0, 1, 2]
     assert found(file, "é→".encode(), fold_case=True) == [0, 1, 2]
+
+
+def test_runs_of_many_cells_and_of_many_grams_are_joined() -> None:
+    # A run of the compiled kernel ends at 2^16 cells, and where it has 2^21 grams.
+    contents = [*([b"abc", b"b  c"] * 33_000), Random(3).randbytes(260 * CELL), b"abc"]
+    file = gram_file(contents)
+    assert file == gram_file(contents, reference)
+    assert found(file, b"abc", after=65_990)[-1] == len(contents) - 1
 
 
 def test_a_dense_gram_takes_one_bit_a_cell() -> None:

@@ -1,65 +1,21 @@
 //! Which texts may hold a string: every three bytes of normalised text, by cells of 8 KiB (ARCHITECTURE.md, Gram file).
 
-use crate::filter::HALF_CONSTANTS;
 use crate::normalise::{is_space, normalise_runs};
 use crate::{Bad, Checked, at_least};
-use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Grams that begin in so many bytes of a text share a cell.
-const CELL: usize = 8192;
+pub(crate) const CELL: usize = 8192;
 /// A string of so many bytes that begins in a cell is covered by the cell as a whole.
-const REACH: usize = 256;
-const HEADER: usize = 64;
-const MAGIC: &[u8; 8] = b"PROVGRM\x01";
+pub(crate) const REACH: usize = 256;
+pub(crate) const HEADER: usize = 64;
+pub(crate) const MAGIC: &[u8; 8] = b"PROVGRM\x01";
 /// Of a long string the part around its rarest gram is looked for, among the first so many bytes.
 pub(crate) const EXAMINED: usize = 1024;
 /// The shortest lists of a string that are intersected: more hardly narrow anything.
 const LISTS: usize = 64;
-/// Grams and cells that are gathered before they go to their lists: 8 MiB.
-const PENDING: usize = 1 << 20;
-/// Bits by which pending cells are sorted at a time: as many streams as a processor's first cache can hold.
-const DIGIT: u32 = 9;
-const NONE: u32 = u32::MAX;
 /// White space that normalising changes has a gram of its own, a hash with this bit set.
 pub(crate) const LAYOUT: u32 = 1 << 24;
-
-/// The cells that hold one gram: gaps in groups of three bits, lowest first, a fourth bit where more follow.
-#[derive(Default)]
-struct List {
-    /// One more than the last cell.
-    next: u32,
-    /// Whether the last byte has a free half.
-    half: bool,
-    nibbles: Vec<u8>,
-}
-
-impl List {
-    #[inline]
-    fn add(&mut self, cell: u32) {
-        let mut gap = cell - self.next;
-        self.next = cell + 1;
-        loop {
-            let more = gap > 7;
-            self.push((gap & 7) as u8 | u8::from(more) << 3);
-            if !more {
-                break;
-            }
-            gap >>= 3;
-        }
-    }
-
-    #[inline]
-    fn push(&mut self, nibble: u8) {
-        if self.half {
-            // A free half is all ones: a gap that never ends, should nothing follow.
-            *self.nibbles.last_mut().expect("half of a byte") = self.nibbles[self.nibbles.len() - 1] & 15 | nibble << 4;
-        } else {
-            self.nibbles.push(nibble | 0xF0);
-        }
-        self.half = !self.half;
-    }
-}
 
 /// Calls `found` with every cell of a list of gaps.
 fn each_gap(nibbles: &[u8], mut found: impl FnMut(u64)) {
@@ -77,55 +33,13 @@ fn each_gap(nibbles: &[u8], mut found: impl FnMut(u64)) {
     }
 }
 
-/// The grams met in one cell: a table that stays in the processor's first cache, and is emptied by a new stamp.
-struct Seen {
-    /// A gram and, below, the stamp of the cell it was met in.
-    slots: Box<[u32; Seen::SLOTS]>,
-    stamp: u8,
-}
-
-impl Seen {
-    /// More than a cell can hold.
-    const SLOTS: usize = (CELL + REACH).next_power_of_two();
-
-    fn new() -> Self {
-        Seen { slots: Box::new([0; Self::SLOTS]), stamp: 0 }
-    }
-
-    fn next_cell(&mut self) {
-        self.stamp = (self.stamp + 1) % 128;
-        if self.stamp == 0 {
-            self.slots.fill(0);
-            self.stamp = 1;
-        }
-    }
-
-    /// Tells whether the gram is new to the cell.
-    #[inline]
-    fn insert(&mut self, gram: u32) -> bool {
-        let entry = gram << 7 | u32::from(self.stamp);
-        let mut slot = (gram.wrapping_mul(0x9E37_79B1) >> 16) as usize & (Self::SLOTS - 1);
-        loop {
-            let found = self.slots[slot];
-            if found == entry {
-                return false;
-            }
-            if found as u8 & 127 != self.stamp {
-                self.slots[slot] = entry;
-                return true;
-            }
-            slot = (slot + 1) & (Self::SLOTS - 1);
-        }
-    }
-}
-
 /// What normalising a source text loses.
 #[derive(Default)]
 pub(crate) struct Layout {
     /// Layout grams, each with where its three bytes begin in the normalised text.
     pub(crate) grams: Vec<(usize, u32)>,
     /// Where in the source the normalised bytes at multiples of `CELL` come from; of white space, where it begins.
-    cells: Vec<u32>,
+    pub(crate) cells: Vec<u32>,
 }
 
 impl Layout {
@@ -168,170 +82,6 @@ fn layout_gram(run: &[u8]) -> u32 {
         None => xxh3_64(&run.to_ascii_lowercase()),
     };
     LAYOUT | hash as u32 & (LAYOUT - 1)
-}
-
-/// Gathers the grams of the texts of one segment.
-pub struct Collector {
-    seen: Seen,
-    /// Numbers of lists (above) and cells of the last texts, not in the lists yet: a list is far away in memory, so it
-    /// is visited for many cells at once.
-    pending: Vec<u64>,
-    /// Room for sorting what is pending.
-    sorted: Vec<u64>,
-    /// By the first two bytes of a gram, then by the third: number of its list.
-    directory: Vec<Option<Box<[u32; 256]>>>,
-    /// Layout grams, which are hashes and lie scattered, with the numbers of their lists.
-    layouts: HashTable<(u32, u32)>,
-    lists: Vec<List>,
-    /// The first cell of every text, and the first of the next.
-    starts: Vec<u32>,
-    /// Where each cell begins in its source text.
-    places: Vec<u32>,
-    normalised: Vec<u8>,
-    layout: Layout,
-}
-
-impl Default for Collector {
-    fn default() -> Self {
-        Collector {
-            seen: Seen::new(),
-            pending: Vec::with_capacity(PENDING + CELL + REACH),
-            sorted: Vec::new(),
-            directory: (0..1 << 16).map(|_| None).collect(),
-            layouts: HashTable::new(),
-            lists: Vec::new(),
-            starts: vec![0],
-            places: Vec::new(),
-            normalised: Vec::new(),
-            layout: Layout::default(),
-        }
-    }
-}
-
-impl Collector {
-    /// Normalises the next text and gathers its grams.
-    pub fn add(&mut self, text: &[u8]) {
-        let mut normalised = std::mem::take(&mut self.normalised);
-        let mut layout = std::mem::take(&mut self.layout);
-        normalised.clear();
-        layout.read(text, &mut normalised);
-        let mut cell = *self.starts.last().expect("a first cell");
-        let mut at = 0;
-        while normalised.len() >= at + 3 && (at == 0 || normalised.len() > at + REACH) {
-            let end = normalised.len().min(at + CELL + REACH);
-            self.seen.next_cell();
-            let mut gram = u32::from(normalised[at]) << 8 | u32::from(normalised[at + 1]);
-            for &byte in &normalised[at + 2..end] {
-                gram = gram << 8 & (LAYOUT - 1) | u32::from(byte);
-                if self.seen.insert(gram) {
-                    self.pend(gram, cell);
-                }
-            }
-            self.places.push(layout.cells[at / CELL]);
-            let first = layout.grams.partition_point(|&(place, _)| place < at);
-            for &(_, gram) in layout.grams[first..].iter().take_while(|&&(place, _)| place + 3 <= end) {
-                if self.seen.insert(gram) {
-                    self.pend(gram, cell);
-                }
-            }
-            if self.pending.len() >= PENDING {
-                self.settle();
-            }
-            cell += 1;
-            at += CELL;
-        }
-        self.starts.push(cell);
-        self.normalised = normalised;
-        self.layout = layout;
-    }
-
-    /// Puts a cell off that has the gram.
-    #[inline]
-    fn pend(&mut self, gram: u32, cell: u32) {
-        let next = self.lists.len() as u32;
-        let number = if gram < LAYOUT {
-            let page = &mut self.directory[(gram >> 8) as usize];
-            let number = &mut page.get_or_insert_with(|| Box::new([NONE; 256]))[(gram & 255) as usize];
-            if *number == NONE {
-                *number = next;
-            }
-            *number
-        } else {
-            let spread = |gram: u32| u64::from(gram).wrapping_mul(HALF_CONSTANTS[0]);
-            let entry = self.layouts.entry(spread(gram), |held| held.0 == gram, |held| spread(held.0));
-            entry.or_insert((gram, next)).get().1
-        };
-        if number == next {
-            self.lists.push(List::default());
-        }
-        self.pending.push(u64::from(number) << 32 | u64::from(cell));
-    }
-
-    /// Moves what is pending to the lists.
-    fn settle(&mut self) {
-        self.sorted.resize(self.pending.len(), 0);
-        // By the numbers of lists, lowest bits first and each time stably: cells stay in order.
-        let bits = usize::BITS - self.lists.len().leading_zeros();
-        for shift in (0..bits).step_by(DIGIT as usize) {
-            let bucket = |pair: u64| (pair >> (32 + shift)) as usize & ((1 << DIGIT) - 1);
-            let mut places = [0u32; 1 << DIGIT];
-            self.pending.iter().for_each(|&pair| places[bucket(pair)] += 1);
-            let mut place = 0u32;
-            places.iter_mut().for_each(|count| place += std::mem::replace(count, place));
-            for &pair in &self.pending {
-                let place = &mut places[bucket(pair)];
-                self.sorted[*place as usize] = pair;
-                *place += 1;
-            }
-            std::mem::swap(&mut self.pending, &mut self.sorted);
-        }
-        for run in self.pending.chunk_by(|one, other| one >> 32 == other >> 32) {
-            let list = &mut self.lists[(run[0] >> 32) as usize];
-            run.iter().for_each(|&pair| list.add(pair as u32));
-        }
-        self.pending.clear();
-    }
-
-    /// Returns the file.
-    pub fn finish(&mut self) -> Checked<Vec<u8>> {
-        self.settle();
-        let cells = *self.starts.last().expect("a first cell") as usize;
-        let map_bytes = cells.div_ceil(8);
-        let (mut grams, mut offsets, mut lists) = (Vec::new(), vec![0u32], Vec::new());
-        let pages = self.directory.iter().enumerate().filter_map(|(pair, page)| page.as_ref().map(|page| (pair, page)));
-        let numbered =
-            pages.flat_map(|(pair, page)| (0..).zip(&page[..]).map(move |(third, &n)| ((pair as u32) << 8 | third, n)));
-        let mut layouts: Vec<(u32, u32)> = self.layouts.iter().copied().collect();
-        layouts.sort_unstable();
-        for (gram, number) in numbered.filter(|&(_, number)| number != NONE).chain(layouts) {
-            grams.push(gram);
-            let nibbles = &self.lists[number as usize].nibbles;
-            if nibbles.len() < map_bytes {
-                lists.extend_from_slice(nibbles);
-            } else {
-                let start = lists.len();
-                lists.resize(start + map_bytes, 0);
-                each_gap(nibbles, |cell| lists[start + cell as usize / 8] |= 1 << (cell & 7));
-            }
-            let end = u32::try_from(lists.len())
-                .map_err(|_| Bad("the lists of grams take more than 4 GiB; make segments smaller".into()))?;
-            offsets.push(end);
-        }
-        let mut file = Vec::with_capacity(HEADER + (self.starts.len() + cells + 2 * offsets.len()) * 4 + lists.len());
-        file.extend_from_slice(MAGIC);
-        for field in [1, CELL, REACH, self.starts.len() - 1, cells, grams.len()] {
-            file.extend_from_slice(&(field as u32).to_le_bytes());
-        }
-        file.extend_from_slice(&(lists.len() as u64).to_le_bytes());
-        file.resize(HEADER, 0);
-        for value in self.starts.iter().chain(&self.places).chain(&grams).chain(&offsets) {
-            file.extend_from_slice(&value.to_le_bytes());
-        }
-        let checksum = xxh3_64(&file[HEADER..]);
-        file[HEADER - 8..HEADER].copy_from_slice(&checksum.to_le_bytes());
-        file.extend_from_slice(&lists);
-        Ok(file)
-    }
 }
 
 /// A file of grams, as far as its header is consistent with its length.

@@ -12,6 +12,7 @@ pub mod chains;
 pub mod collect;
 pub mod filter;
 pub mod find;
+pub mod gram_collector;
 pub mod gram_words;
 pub mod grams;
 pub mod isa;

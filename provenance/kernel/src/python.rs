@@ -7,7 +7,7 @@ use crate::collect::Collector;
 use crate::filter::{self, Filter};
 use crate::pybloom::Pybloom;
 use crate::windows::Windows;
-use crate::{Bad, Checked, at_least, find, grams, runs, samples, sorting};
+use crate::{Bad, Checked, at_least, find, gram_collector, runs, samples, sorting};
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::prelude::*;
@@ -147,13 +147,13 @@ impl KeyCollector {
 }
 
 #[pyclass]
-struct GramCollector(grams::Collector);
+struct GramCollector(gram_collector::Collector);
 
 #[pymethods]
 impl GramCollector {
     #[new]
     fn new() -> Self {
-        GramCollector(grams::Collector::default())
+        GramCollector(gram_collector::Collector::default())
     }
 
     fn add(&mut self, py: Python<'_>, text: View) {
