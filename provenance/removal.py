@@ -14,6 +14,7 @@ import struct
 import sys
 from array import array
 from bisect import bisect_left
+from collections.abc import Sequence
 from pathlib import Path
 
 from provenance.errors import CorruptFile, IncompatibleVersion, IndexMissing
@@ -74,6 +75,7 @@ class RemovedKeys:
 
     def __init__(self, keys: bytes, geometry: Geometry) -> None:
         """``keys`` are u64, little-endian, ascending."""
+        self.keys = keys
         self._keys = little_endian(keys)
         self._geometry = geometry
 
@@ -120,10 +122,11 @@ class RemovedKeys:
         return Hits(hits.windows, left, tuple(chains))
 
 
-def little_endian(data: bytes) -> array[int]:
-    """Return u64 values from their little-endian bytes."""
+def little_endian(data: bytes) -> Sequence[int]:
+    """Return u64 values from their little-endian bytes; where the machine's order is the same they are not copied."""
+    if sys.byteorder == "little":
+        return memoryview(data).cast("Q")
     values = array("Q")
     values.frombytes(data)
-    if sys.byteorder == "big":
-        values.byteswap()
+    values.byteswap()
     return values

@@ -187,44 +187,6 @@ class NormalisedText:
         return self.offsets.span(start, end, common=common)
 
 
-class StreamNormaliser:
-    """Normalises a text that comes in pieces; the outputs, joined, are the normal form of the inputs, joined.
-
-    A run of white space is held back until what follows it is known.
-    """
-
-    def __init__(self) -> None:
-        """Begin a text."""
-        self._begun = False
-        self._run: bytes = b""
-
-    def feed(self, piece: bytes) -> bytes:
-        """Return what ``piece``, the next bytes of the text, adds to the normal form."""
-        rest = piece.lstrip(_SPACE)
-        self._hold(piece[: len(piece) - len(rest)])
-        if not rest:
-            return b""
-        before = self._run if self._begun else b""
-        self._begun, self._run = True, b""
-        self._hold(rest[len(rest.rstrip(_SPACE)) :])
-        return before + kernel.normalise(rest)
-
-    def copy(self) -> StreamNormaliser:
-        """Return one that has read the same and may go on in another way."""
-        other = StreamNormaliser()
-        other._begun, other._run = self._begun, self._run
-        return other
-
-    def finish(self) -> bytes:
-        """Return what the end of the text adds to the normal form, which is nothing; begin a new text."""
-        self._begun, self._run = False, b""
-        return b""
-
-    def _hold(self, run: bytes) -> None:
-        if run:
-            self._run = b"\n" if self._run == b"\n" or b"\n" in run or b"\r" in run else b" "
-
-
 def _words(data: bytes) -> array[int]:
     """Return u64 values from their little-endian bytes."""
     values = array("Q")

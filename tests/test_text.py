@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provenance import kernel
-from provenance.text import NormalisedText, Offsets, StreamNormaliser, clean
+from provenance.text import NormalisedText, Offsets, clean
 
 SPACE = "\t\n\v\f\r "
 texts = st.text(st.one_of(st.sampled_from(SPACE + "ab é漢😀\u2003\x85\0"), st.characters(codec="utf-8")), max_size=80)
@@ -99,14 +99,3 @@ def test_a_range_inside_one_character_is_empty() -> None:
     mapped = NormalisedText("a😀b")
     assert mapped.source_bytes(2, 4) == (5, 5)
     assert mapped.span(2, 4).start == mapped.span(2, 4).end == 2
-
-
-@given(texts, st.data())
-def test_streaming_gives_the_normal_form_of_the_whole(text: str, data: st.DataObject) -> None:
-    source = text.encode()
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(source)), max_size=8)))
-    stream = StreamNormaliser()
-    ends = zip([0, *cuts], [*cuts, len(source)], strict=True)
-    out = b"".join(stream.feed(source[start:end]) for start, end in ends)
-    assert out + stream.finish() == kernel.normalise(source)
-    assert stream.feed(b" next ") + stream.finish() == b"next"

@@ -8,22 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provenance import kernel
 from provenance.errors import ProvenanceError
 from provenance.guard.evidence import Excerpt
 from provenance.guard.policy import Facts
 from provenance.guard.positions import Position
-from provenance.guard.scanner import Chains, require_streamable
-from provenance.membership.asking import ask
-from provenance.membership.base import Hits
-from provenance.removal import RemovedKeys
-from provenance.text import StreamNormaliser, clean
+from provenance.guard.scanner import excuse, geometries_of, stream_of
+from provenance.text import clean
 
 if TYPE_CHECKING:
+    from provenance import kernel
     from provenance.guard.guarded import Guard
 
-_KEPT = 1024
-"""Normalised bytes of a text that are kept: what a copy is looked up with."""
+_KEPT = 4096
+"""Characters of a text that are kept: what a copy is looked up with."""
 
 
 class Prompt:
@@ -32,25 +29,14 @@ class Prompt:
     def __init__(self, guard: Guard, text: str) -> None:
         """Read the windows of ``text``. Raises `MismatchError` for an index that cannot be asked in a stream."""
         self.guard = guard
-        self._filters = guard.index.filters
-        for each in self._filters:
-            require_streamable(each.geometry)
-        self.geometry = guard.index.geometry
-        keys = b""
+        self.geometries = geometries_of(guard.index)
+        self._stream = stream_of(guard.index, withdrawn=guard.policy.withdrawn)
         if text and guard.policy.prompt != "ignored":
-            normalised = kernel.normalise(clean(text).encode())
-            keys = kernel.window_keys(normalised, self.geometry.width, 1, self.geometry.seed)
-        self._given = RemovedKeys(kernel.sort_unique(keys), self.geometry) if keys else None
-        self._removed = None if guard.policy.withdrawn else guard.index.removed_keys
+            excuse(self._stream, guard.index, text)
 
-    def ask(self, normalised: bytes) -> Hits:
-        """Return what the index's own filters know of a text, without what is excused."""
-        own = [each for each in self._filters if each.geometry == self.geometry]
-        ((_, answer),) = ask(own, normalised)
-        for hidden in (self._removed, self._given):
-            if answer.hits and hidden is not None:
-                answer = hidden.without(answer, normalised)
-        return answer
+    def stream(self) -> kernel.TextStream:
+        """Return an answer of which nothing is written yet."""
+        return self._stream.copy()
 
 
 class Recitation:
@@ -59,76 +45,66 @@ class Recitation:
     def __init__(self, prompt: Prompt) -> None:
         """Begin a text."""
         self._prompt = prompt
-        geometry = prompt.geometry
-        self._near = prompt.guard.policy.min_chars - geometry.stride
-        self._chains = Chains(geometry)
-        self._normaliser = StreamNormaliser()
-        self._tail = b""
-        self._length = 0
+        self._least = prompt.guard.policy.min_chars
+        self._stream = prompt.stream()
+        self._text = ""
 
     def copy(self) -> Recitation:
         """Return a text that is the same up to here and may go on in another way."""
         other = object.__new__(Recitation)
-        other._prompt, other._near = self._prompt, self._near
-        other._chains = Chains(self._prompt.geometry)
-        other._chains.living = dict(self._chains.living)
-        other._normaliser = self._normaliser.copy()
-        other._tail, other._length = self._tail, self._length
+        other._prompt, other._least = self._prompt, self._least
+        other._stream, other._text = self._stream.copy(), self._text
         return other
 
     @property
     def near(self) -> bool:
         """Tell whether one more window may complete a copy: a token shorter than a stride brings no more."""
-        width = self._prompt.geometry.width
-        living = self._chains.living.values()
-        return self._near < width or any(each.last + width - each.start >= self._near for each in living)
+        return self._needed() is not None
 
     @property
     def copying(self) -> bool:
         """Tell whether the text ends in what may become a copy."""
-        return bool(self._chains.living)
+        return any(self._stream.living(number) for number in range(len(self._prompt.geometries)))
 
     def feed(self, piece: str) -> bool:
         """Read the next piece of the text; return whether the policy blocks what it completes."""
-        added = self._normaliser.feed(clean(piece).encode())
-        if not added:
-            return False
-        geometry, least = self._prompt.geometry, self._prompt.guard.policy.min_chars
-        before = self._length
-        self._tail = (self._tail + added)[-_KEPT - len(added) :]
-        self._length += len(added)
-        low = max(0, before - geometry.width + 1)
-        answer = self._prompt.ask(self._tail[low - self._length :] if low < self._length else b"")
-        longest = 0
-        for start, end in self._chains.carry(low, answer, self._length):
-            longest = max(longest, end - start)
-        return longest >= least and self._blocked(longest)
+        piece = clean(piece)
+        self._text = (self._text + piece)[-_KEPT:]
+        _, _, chains = self._stream.feed(piece)
+        start, end, first, _ = max(chains, key=lambda each: each[1] - each[0], default=_NONE)
+        length = end - start
+        return length >= self._least and self._blocked(length, first[0])
 
     def completes(self, piece: str) -> bool:
         """Return whether the policy blocks what ``piece`` would complete; the text stays as it is."""
-        geometry = self._prompt.geometry
-        if self._near >= geometry.width:
-            needed = min(
-                (
-                    each.last + geometry.stride + geometry.width
-                    for each in self._chains.living.values()
-                    if each.last + geometry.width - each.start >= self._near
-                ),
-                default=None,
-            )
-            # Normalising makes no text longer, but a run of white space that waits may come with it.
-            if needed is None or self._length + len(piece.encode("utf-8", "replace")) + 1 < needed:
-                return False
+        needed = self._needed()
+        # Normalising makes no text longer, but a run of white space that waits may come with it.
+        if needed is None or self._stream.length + len(piece.encode("utf-8", "replace")) + 1 < needed:
+            return False
         return self.copy().feed(piece)
 
-    def _blocked(self, length: int) -> bool:
-        """Return what the policy says about the chain that ends this text."""
+    def _needed(self) -> int | None:
+        """Return the least length at which one more window may have completed a copy."""
+        found: list[int] = []
+        for number, geometry in enumerate(self._prompt.geometries):
+            width, stride = geometry.width, geometry.stride
+            if self._least <= width:
+                found.append(0)
+            found += [
+                last + stride + width
+                for start, last in self._stream.living(number)
+                if last + stride + width - start >= self._least
+            ]
+        return min(found, default=None)
+
+    def _blocked(self, length: int, begun: int) -> bool:
+        """Return what the policy says about a chain that ends this text and began at a code point of it."""
         guard = self._prompt.guard
         policy = guard.policy
         facts = Facts(length)
         if policy.needs_sources or policy.needs_commonness:
-            text = self._tail.decode("utf-8", "ignore")
-            start = len(self._tail[:-length].decode("utf-8", "ignore")) if length < len(self._tail) else 0
+            text = self._text
+            start = max(0, begun - (self._stream.written[0] - len(text)))
             try:
                 facts = guard.examiner.examine(
                     Excerpt(text, Position(), start, len(text)), facts, sources=policy.needs_sources
@@ -136,3 +112,6 @@ class Recitation:
             except ProvenanceError:
                 return policy.on_error == "closed"
         return policy.choose(facts).action == "block"
+
+
+_NONE = (0, 0, (0, 0, 0, 0), (0, 0, 0, 0))

@@ -16,7 +16,7 @@ from __future__ import annotations
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from provenance.errors import ProvenanceError
 from provenance.guard.decisions import Decision
@@ -43,8 +43,7 @@ _SHORT = 48
 Ending = Literal["", "complete", "ended", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(NamedTuple):
     """What may go to the reader now, and what was decided since. ``ended``: nothing will follow."""
 
     text: str
@@ -56,7 +55,7 @@ class Release:
 class _Review:
     """A growing span that was judged and may pass: up to where, and at which length it is judged again."""
 
-    cleared: int
+    cleared: Position
     again: int
     choice: Choice
     evidence: Evidence
@@ -162,17 +161,16 @@ class Session:
             return Release("", ended=True)
         made: list[Decision] = []
         self._held += piece
-        self._recent += piece
-        limit = len(self._held) + self._released.code_point
         if self._scanner is not None:
+            self._recent += piece
             try:
                 scan = self._scanner.finish() if over else self._scanner.feed(piece)
                 self._fences.feed(piece)
-                self._judge(scan, made, limit, over=over)
+                self._judge(scan, self._scanner, made, over=over)
             except Exception as error:  # as above
                 self._fail(error, made)
         else:
-            self._let_out(limit)
+            self._let_out_all()
         if over and not self.ending:
             self.ending = "complete"
         for each in made:
@@ -182,7 +180,7 @@ class Session:
         self._out.clear()
         return Release(text, tuple(made), bool(self.ending))
 
-    def _judge(self, scan: Scan, made: list[Decision], limit: int, *, over: bool) -> None:
+    def _judge(self, scan: Scan, scanner: Scanner, made: list[Decision], *, over: bool) -> None:
         """Judge what the scanner brought, and let out what may go."""
         least = self._policy.min_chars
         self._scan = scan
@@ -194,7 +192,7 @@ class Session:
                 continue
             self._copied += span.end - span.start
             if self._striking(span):
-                self._strike_to(span.last.code_point)
+                self._strike_to(span.last)
                 self._struck = -1
             else:
                 self._act(span, made, review)
@@ -206,15 +204,13 @@ class Session:
                 if span.longest < least:
                     continue
                 if self._striking(span):
-                    self._strike_to(span.last.code_point)
+                    self._strike_to(span.last)
                 elif review is None or span.end - span.start >= review.again:
                     self._act(span, made, review, growing=True)
                     if self.ending:
                         return
-        if self._holds and not over:
-            limit = min(limit, self._cleared(scan))
         self._forget(scan)
-        self._let_out(limit)
+        self._let_out(self._cleared(scan) if self._holds and not over else scanner.written)
 
     def _striking(self, span: OpenSpan) -> bool:
         return span.start <= self._struck < span.end
@@ -234,12 +230,12 @@ class Session:
             if growing:
                 length = span.end - span.start
                 step = min(max(length // 4, _LEAST_STEP), _LARGEST_STEP)
-                self._reviews[span.start] = _Review(span.last.code_point, length + step, choice, evidence)
+                self._reviews[span.start] = _Review(span.last, length + step, choice, evidence)
             else:
                 made.append(self._decision(choice, evidence, moved(span.span, self._shift), emitted=True))
             return
         # Whatever was let out before stays out; what follows of the span is kept.
-        self._let_out(max(span.first.code_point, review.cleared if review else 0))
+        self._let_out(max(span.first, review.cleared) if review else span.first)
         here = _add(self._released, self._shift)
         if choice.action in ENDING:
             made.append(self._decision(choice, evidence, _place(here), emitted=False))
@@ -252,7 +248,7 @@ class Session:
         self._shift = _sub(after, self._released)
         if growing:
             self._struck = span.start
-        self._strike_to(span.last.code_point)
+        self._strike_to(span.last)
 
     def _examined(self, span: OpenSpan, *, growing: bool) -> tuple[Evidence, Choice]:
         """Return what is known of a span, and what the policy says about it."""
@@ -300,7 +296,7 @@ class Session:
         if closed:
             self._end("failed")
         else:
-            self._let_out(len(self._held) + self._released.code_point)
+            self._let_out_all()
 
     def _end(self, ending: Ending) -> None:
         self.ending = ending
@@ -311,35 +307,45 @@ class Session:
         total = self._scanner.normalised if self._scanner else 0
         return min(1.0, (self._copied + growing) / total) if total else 0.0
 
-    def _cleared(self, scan: Scan) -> int:
+    def _cleared(self, scan: Scan) -> Position:
         """Return how far text may be let out: what is settled, and what was judged of the first open span."""
         if not scan.growing:
             return scan.settled
         first = scan.growing[0]
         review = self._reviews.get(first.start)
-        if review is None or first.longest < self._policy.min_chars or scan.settled < first.first.code_point:
+        if review is None or first.longest < self._policy.min_chars or scan.settled < first.first:
             return scan.settled
         return max(scan.settled, review.cleared)
 
-    def _let_out(self, limit: int) -> None:
+    def _let_out(self, limit: Position) -> None:
         self._out.append(self._taken(limit))
 
-    def _strike_to(self, limit: int) -> None:
-        """Drop held text up to a code point."""
+    def _let_out_all(self) -> None:
+        """Let out text of which no place is asked any more."""
+        self._out.append(self._held)
+        self._held = ""
+
+    def _strike_to(self, limit: Position) -> None:
+        """Drop held text up to a place."""
         before = self._released
         self._taken(limit)
         self._shift = _sub(self._shift, _sub(self._released, before))
 
-    def _taken(self, limit: int) -> str:
-        count = max(0, limit - self._released.code_point)
+    def _taken(self, limit: Position) -> str:
+        count = limit.code_point - self._released.code_point
+        if count <= 0:
+            return ""
         text, self._held = self._held[:count], self._held[count:]
-        self._released = advanced(self._released, text)
+        self._released = limit
         return text
 
     def _forget(self, scan: Scan) -> None:
         """Keep what open spans, and those that may begin, need to be looked up."""
-        first = min((each.first.code_point for each in scan.growing), default=scan.settled)
-        keep = max(min(first, scan.settled) - _AROUND, self._written() - _LONGEST_EXCERPT - _AROUND)
+        if len(self._recent) <= _AROUND:
+            return
+        settled = scan.settled.code_point
+        first = scan.growing[0].first.code_point if scan.growing else settled
+        keep = max(min(first, settled) - _AROUND, self._written() - _LONGEST_EXCERPT - _AROUND)
         drop = keep - self._recent_at.code_point
         if drop > len(self._recent) // 2 and drop > _AROUND:
             if self._recent[drop - 1 : drop + 1] == "\r\n":

@@ -16,11 +16,13 @@ from provenance.errors import ParameterError
 
 if TYPE_CHECKING:
     from provenance.kernel._native import Buffer as Buffer
+    from provenance.kernel._native import Place as Place
 
 __all__ = [
     "GramCollector",
     "KeyCollector",
     "Lexer",
+    "TextStream",
     "align_symbols",
     "chains",
     "common_runs",
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
         GramCollector,
         KeyCollector,
         Lexer,
+        TextStream,
         align_symbols,
         chains,
         common_runs,
@@ -106,6 +109,7 @@ else:
     GramCollector = _kernel.GramCollector
     KeyCollector = _kernel.KeyCollector
     Lexer = _kernel.Lexer
+    TextStream = _kernel.TextStream
     align_symbols = _kernel.align_symbols
     chains = _kernel.chains
     common_runs = _kernel.common_runs

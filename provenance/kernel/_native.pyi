@@ -52,6 +52,54 @@ class KeyCollector:
     def words(self) -> bytes:
         """Return the distinct words (at most 255 bytes each), sorted bytewise, joined by newlines."""
 
+Place: TypeAlias = tuple[int, int, int, int]
+"""A place in a source text: code points, UTF-8 bytes, UTF-16 units and line ends before it."""
+
+class TextStream:
+    """A text that comes in pieces: its windows are asked as soon as they are complete, and chains carried on.
+
+    Memory does not depend on the text's length. Not for use by two threads at once. Offsets count bytes of the
+    ``layout-1`` form, from where `begin` was called last; what came before is negative.
+    """
+
+    def __init__(
+        self,
+        geometries: Sequence[
+            tuple[
+                int,
+                int,
+                int,
+                Sequence[tuple[Buffer, int, int]],
+                Sequence[tuple[Buffer, int, Sequence[int], int | None]],
+            ]
+        ],
+    ) -> None:
+        """Begin a text. A geometry is (width, stride, seed of the keys, filters as for `hits`, as for `pybloom_hits`).
+
+        A window hits where any filter of its geometry holds it. The filters' buffers are held as long as the object.
+        """
+    def hide(self, number: int, keys: Buffer) -> None:
+        """From now on windows of geometry ``number`` with one of these keys do not hit. The keys ascend."""
+    def feed(self, piece: str) -> tuple[Place, int, list[tuple[int, int, Place, Place]]]:
+        """Read the next piece, which holds no lone surrogate.
+
+        Return how far neither a chain that may go on nor a window to come reaches, as a place of the source before
+        which all of that ends, and in normalised bytes; and the chains that have new hits, ascending: start, end,
+        and where they begin and end in the source, without white space and broken characters at the ends.
+        """
+    def begin(self) -> None:
+        """Let a text of its own begin here, into which chains and windows go on; an LF ends a line there."""
+    def copy(self) -> TextStream:
+        """Return a stream that has read the same and may go on in another way."""
+    def living(self, number: int) -> list[tuple[int, int]]:
+        """Return start and last hit of the chains of geometry ``number`` that the next hit may lengthen."""
+    @property
+    def length(self) -> int:
+        """The length of the normal form."""
+    @property
+    def written(self) -> Place:
+        """How much was read."""
+
 def insert_sorted(body: Buffer, regions: int, halves: int, first_region: int, region_count: int, keys: Buffer) -> None:
     """Set the bits of ``keys`` in ``body``: the lines of regions [first, first + count), first half then second half.
 

@@ -4,7 +4,8 @@ Each function is documented in ``_native.pyi``; the rules and formats are in ARC
 This module holds text, windows and `KeyCollector`, and gathers the rest:
 `provenance.kernel.reference_filters` and `provenance.kernel.reference_portrait` (membership),
 `provenance.kernel.reference_search` (byte search),
-`provenance.kernel.reference_grams` (which texts may hold a string).
+`provenance.kernel.reference_grams` (which texts may hold a string),
+`provenance.kernel.reference_stream` (texts that grow).
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ from provenance.kernel.reference_portrait import (
     portrait_normalise_map,
 )
 from provenance.kernel.reference_search import common_runs, find_all
+from provenance.kernel.reference_stream import TextStream
 from provenance.kernel.reference_xxh3 import keys_of
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ __all__ = [
     "GramCollector",
     "KeyCollector",
     "Lexer",
+    "TextStream",
     "align_symbols",
     "chains",
     "common_runs",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from provenance import kernel
 from provenance.errors import MismatchError
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _FETCHED_BYTES = 1 << 16
 """How much of a text is looked at before a filter is asked that may lie on disk."""
 _PAIR = struct.Struct("<QQ")
+Operands: TypeAlias = tuple[
+    int, int, int, list[tuple[memoryview, int, int]], list[tuple[memoryview, int, tuple[int, ...], int | None]]
+]
+"""Width, stride and seed of windows, and the filters that know them."""
 
 
 def ask(filters: Iterable[MembershipFilter], normalised: bytes) -> list[tuple[Geometry, Hits]]:
@@ -52,11 +56,7 @@ def ask_blocked(filters: Sequence[BlockedFilter], normalised: bytes) -> Hits:
     """Return the answer of blocked filters of one geometry, asked in one pass."""
     geometry = filters[0].geometry
     codepoints = geometry.unit == "codepoint"
-    if any(each.large for each in filters):
-        part = normalised[:_FETCHED_BYTES]
-        keys = kernel.window_keys(part, geometry.width, 1, geometry.seed, codepoints=codepoints)
-        for each in filters:
-            each.fetch(keys)
+    _fetch(geometry, filters, normalised)
     count, chains = kernel.chains(
         [each.operand for each in filters],
         normalised,
@@ -66,6 +66,45 @@ def ask_blocked(filters: Sequence[BlockedFilter], normalised: bytes) -> Hits:
         codepoints=codepoints,
     )
     return Hits(window_count(normalised, geometry), count, chain_pairs(chains))
+
+
+def fetch(filters: Iterable[MembershipFilter], piece: str) -> None:
+    """Tell the system what a piece of a text will ask, so that filters on a disk are not waited for key by key."""
+    from provenance.membership.blocked import BlockedFilter
+
+    large = [each for each in filters if isinstance(each, BlockedFilter) and each.large]
+    normalised = kernel.normalise(piece.encode()) if large else b""
+    for geometry in {each.geometry for each in large}:
+        _fetch(geometry, [each for each in large if each.geometry == geometry], normalised)
+
+
+def _fetch(geometry: Geometry, filters: Sequence[BlockedFilter], normalised: bytes) -> None:
+    if any(each.large for each in filters):
+        part, codepoints = normalised[:_FETCHED_BYTES], geometry.unit == "codepoint"
+        keys = kernel.window_keys(part, geometry.width, 1, geometry.seed, codepoints=codepoints)
+        for each in filters:
+            each.fetch(keys)
+
+
+def operands(geometry: Geometry, filters: Iterable[MembershipFilter]) -> Operands:
+    """Return what `kernel.TextStream` takes for one geometry.
+
+    Raises `MismatchError` for a filter that is neither blocked nor of pybloomfiltermmap3.
+    """
+    from provenance.membership.blocked import BlockedFilter
+    from provenance.membership.pybloom import PybloomFilter
+
+    blocked, others = [], []
+    for each in filters:
+        if each.geometry != geometry:
+            continue
+        if isinstance(each, BlockedFilter):
+            blocked.append(each.operand)
+        elif isinstance(each, PybloomFilter):
+            others.append(each.operand)
+        else:
+            raise MismatchError(f"a filter of kind {each.kind} cannot be asked while a text is written")
+    return geometry.width, geometry.stride, geometry.seed, blocked, others
 
 
 def chain_pairs(packed: bytes) -> tuple[tuple[int, int], ...]:

@@ -163,6 +163,11 @@ class PybloomFilter:
         ones = sum(int.from_bytes(block, "little").bit_count() for block in blocks)
         return float((ones / total) ** len(self.preamble.hash_seeds))
 
+    @property
+    def operand(self) -> tuple[memoryview, int, tuple[int, ...], int | None]:
+        """Return (bits, their number, hash seeds, seed of the keys), as the kernel takes it."""
+        return self._bits, self.preamble.bits, self.preamble.hash_seeds, self._seed
+
     def test(self, normalised: bytes) -> Hits:
         """Ask every window of a normalised text; ranges count the geometry's units."""
         geometry, preamble = self.geometry, self.preamble

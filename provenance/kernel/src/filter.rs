@@ -75,6 +75,25 @@ impl<'a> Filter<'a> {
             found[index / 64] |= 1 << (index % 64);
         });
     }
+
+    /// Returns a bit a key: set where the filter holds it; at most 64 keys, without the scratch space of a round.
+    pub fn holding(&self, keys: &[u64]) -> u64 {
+        let mut left = u64::MAX >> (64 - keys.len().clamp(1, 64));
+        for half in 0..self.count {
+            let place = |key: u64| {
+                let mixed = mix(key ^ HALF_CONSTANTS[half]);
+                (multiply_high(key, self.regions) << 12 | mixed >> 58 << 6, mixed)
+            };
+            keys.iter().for_each(|&key| lines::prefetch(self.halves[half], place(key).0));
+            for (index, &key) in keys.iter().enumerate() {
+                let (line, mixed) = place(key);
+                if left >> index & 1 == 1 && !lines::holds(self.halves[half], line, mixed) {
+                    left &= !(1 << index);
+                }
+            }
+        }
+        if keys.is_empty() { 0 } else { left }
+    }
 }
 
 /// Calls `take` with the position of each set bit, ascending.

@@ -27,6 +27,7 @@ pub mod runs;
 pub mod samples;
 mod simd;
 pub mod sorting;
+pub mod stream;
 pub mod windows;
 pub mod words;
 pub mod xxh3;

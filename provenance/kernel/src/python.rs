@@ -2,6 +2,7 @@
 
 mod lexing;
 mod portrait;
+mod stream;
 
 use crate::collect::Collector;
 use crate::filter::{self, Filter};
@@ -178,6 +179,8 @@ mod _native {
     use super::lexing::{Lexer, align_symbols, fingerprints};
     #[pymodule_export]
     use super::portrait::{count_ones, portrait_chains, portrait_hits, portrait_insert, portrait_normalise_map};
+    #[pymodule_export]
+    use super::stream::TextStream;
 
     #[pyfunction]
     fn isa() -> &'static str {

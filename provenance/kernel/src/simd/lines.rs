@@ -107,11 +107,14 @@ fn pipelined(half: &[u8], lines: &[u64], keys: usize, found: &mut [u64; BLOCK / 
 }
 
 fn test_portable(half: &[u8], lines: &[u64], mixed: &[u64], found: &mut [u64; BLOCK / 64]) {
-    pipelined(half, lines, mixed.len(), found, |index| {
-        let line = &half[lines[index] as usize..][..64];
-        let all = (0..8).fold(1, |all, w| all & word(line, 8 * w) >> (mixed[index] >> (6 * w) & 63));
-        all == 1
-    });
+    pipelined(half, lines, mixed.len(), found, |index| holds(half, lines[index], mixed[index]));
+}
+
+/// Tells whether a line has all bits of a mixed key.
+#[inline(always)]
+pub fn holds(half: &[u8], line: u64, mixed: u64) -> bool {
+    let line = &half[line as usize..][..64];
+    (0..8).fold(1, |all, w| all & word(line, 8 * w) >> (mixed >> (6 * w) & 63)) == 1
 }
 
 fn set_portable(half: &mut [u8], lines: &[u64], mixed: &[u64]) {
