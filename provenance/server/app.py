@@ -64,6 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         lifespan=life,
         default_response_class=Answer,
+        redirect_slashes=False,  # the address of a redirection would come from the client's Host
     )
     app.state.serving = serving
     app.include_router(api.router)
@@ -135,7 +136,8 @@ def _translated(error: Exception, request_id: str) -> Refusal:
     if isinstance(error, HTTPException):
         if isinstance(error.__cause__, Refusal):
             return error.__cause__
-        return Refusal(error.status_code, MESSAGES.get(error.status_code, ""))
+        allowed = (error.headers or {}).get("Allow")
+        return Refusal(error.status_code, MESSAGES.get(error.status_code, ""), allow=allowed)
     if isinstance(error, RequestValidationError):
         return _invalid(error)
     return refusal_for(error, request_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -88,11 +89,22 @@ async def _ask(request: Request, question: Callable[[Snapshot], Any]) -> Answer:
 async def _body(request: Request) -> dict[str, Any]:
     """Return the JSON object of a request, whatever its declared type. Raises `Refusal`."""
     try:
-        value = json.loads(await request.body())
+        value = json.loads(await request.body(), parse_constant=_no_number, parse_float=_number)
     except (ValueError, RecursionError):
         raise Refusal(400, "the body is not JSON in UTF-8") from None
     if not isinstance(value, dict):
         raise Refusal(400, "the body is not a JSON object")
+    return value
+
+
+def _no_number(_: str) -> None:
+    raise ValueError  # NaN and Infinity are Python's, not JSON's; seq_id would send them back
+
+
+def _number(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError
     return value
 
 

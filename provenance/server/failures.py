@@ -40,13 +40,22 @@ MESSAGES: Mapping[int, str] = {
 class Refusal(Exception):
     """A request that is not answered; the message never holds text of the request."""
 
-    def __init__(self, status: int, message: str = "", *, retry_after: int | None = None, kind: str = "") -> None:
-        """``retry_after`` is in seconds."""
+    def __init__(
+        self,
+        status: int,
+        message: str = "",
+        *,
+        retry_after: int | None = None,
+        kind: str = "",
+        allow: str | None = None,
+    ) -> None:
+        """``retry_after`` is in seconds; ``allow`` lists the methods that an address takes."""
         super().__init__(message)
         self.status = status
         self.message = message or MESSAGES.get(status, "the request is refused")
         self.kind = kind or KINDS.get(status, "request")
         self.retry_after = retry_after
+        self.allow = allow
 
 
 def status_of(error: ProvenanceError) -> int:
@@ -65,7 +74,10 @@ def refusal_of(error: ProvenanceError) -> Refusal:
     status = status_of(error)
     if status == 500:
         return Refusal(500, "the index cannot be read; its operator finds the cause in the log", kind=error.kind)
-    return Refusal(status, str(error), kind=error.kind, retry_after=5 if status == 503 else None)
+    if status == 503:
+        message = "the search engine of this index does not answer; try again later"
+        return Refusal(503, message, kind=error.kind, retry_after=5)
+    return Refusal(status, str(error), kind=error.kind)
 
 
 def failure_answer(refusal: Refusal, request_id: str) -> Answer:
@@ -73,6 +85,8 @@ def failure_answer(refusal: Refusal, request_id: str) -> Answer:
     document = error_document(refusal.kind, refusal.message)
     document["error"]["request_id"] = request_id
     headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after is not None else {}
+    if refusal.allow is not None:
+        headers["Allow"] = refusal.allow
     if refusal.status == 401:
         headers["WWW-Authenticate"] = 'Basic realm="provenance", charset="UTF-8"'
     return Answer(document, status_code=refusal.status, headers=headers)

@@ -54,6 +54,8 @@ class Guarded:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}  # the connection, which knows better, leaves the body out
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
@@ -123,7 +125,7 @@ class Body:
         return message
 
 
-_METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH")
+_METHODS = ("GET", "POST", "OPTIONS", "PUT", "DELETE", "PATCH")
 
 
 def _too_large(settings: Settings) -> Refusal:
@@ -156,7 +158,7 @@ def refusal_for(error: Exception, request_id: str) -> Refusal:
             return inner
         if isinstance(inner, ProvenanceError):
             refusal = refusal_of(inner)
-            if refusal.status == 500:
+            if refusal.status >= 500:
                 LOG.error("request %s: %s: %s", request_id, type(inner).__name__, inner)
             return refusal
     frames = traceback.extract_tb(error.__traceback__)

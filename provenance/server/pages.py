@@ -91,17 +91,23 @@ def failure_page(request: Request, refusal: Refusal, request_id: str) -> Respons
     return page
 
 
-_KEPT = ("retry-after", "www-authenticate")
+_KEPT = ("retry-after", "www-authenticate", "allow")
 
 
 async def _form(request: Request) -> Mapping[str, list[str]]:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
         raise Refusal(415, "a form is sent as application/x-www-form-urlencoded")
     try:
-        fields = parse_qs((await request.body()).decode("ascii"), keep_blank_values=True, max_num_fields=1000)
-    except ValueError:
+        return _fields((await request.body()).decode("ascii"))
+    except UnicodeDecodeError:
         raise Refusal(400, "the form cannot be read") from None
-    return fields
+
+
+def _fields(encoded: str) -> Mapping[str, list[str]]:
+    try:
+        return parse_qs(encoded, keep_blank_values=True, max_num_fields=1000)
+    except ValueError:
+        raise Refusal(400, "there are more than 1,000 fields") from None
 
 
 def _one(fields: Mapping[str, list[str]], name: str, default: str = "") -> str:
@@ -187,7 +193,7 @@ _FILTERS = ("languages", "licenses", "repositories", "owners", "paths")
 @router.get("/search")
 async def search_form(request: Request) -> HTMLResponse:
     """Show where to search, or the answer of a link that holds a query."""
-    return await _search(request, parse_qs(request.url.query, keep_blank_values=True, max_num_fields=1000))
+    return await _search(request, _fields(request.url.query))
 
 
 @router.post("/search")

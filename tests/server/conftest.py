@@ -26,8 +26,7 @@ from indexer.sources.base import SourceOptions
 from provenance.index import Index
 from provenance.parameters import Parameters
 from provenance.search.elasticsearch.cluster import ClusterSettings
-from provenance.server.app import create_app, guarded
-from provenance.server.run import LOGGING
+from provenance.server.run import Address, configured
 from provenance.server.settings import Settings
 
 HOSTILE_CODE = (
@@ -87,10 +86,7 @@ class Client:
 def serving(settings: Settings) -> Iterator[Client]:
     """Run a server with ``settings`` in a thread."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        guarded(create_app(settings)), access_log=False, log_config=LOGGING, lifespan="on", timeout_graceful_shutdown=2
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(configured(replace(settings, drain_seconds=2.0), Address()))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     until = time.monotonic() + 20
