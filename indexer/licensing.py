@@ -114,6 +114,7 @@ _SPOKEN = {
         "MIT": (
             "mit license", "the mit license", "expat", "expat license", "mit x11", "the mit license mit", "mit licence",
             "mit license mit", "mit expat", "x11 mit", "bouncy castle licence", "bouncy castle license",
+            "mit software license",
         ),
         "MIT-0": ("mit no attribution license mit 0", "mit no attribution"),
         "MPL-1.1": ("mozilla public license 1 1 mpl 1 1", "mpl 1 1", "mozilla public license 1 1"),
@@ -345,10 +346,15 @@ def copyrights(head: bytes, lowered: bytes | None = None) -> tuple[str, ...]:
 _LICENCE_NAME = re.compile(
     r"(?:un)?licen[cs]es?(?:[-_. ].*)?|copying(?:[-_.].*)?|copyright|([a-z0-9.]+)[-_.]licen[cs]e(?:\.\w+)?", re.I
 )
-_FAMILIES = frozenset(("apache", "bsd", "gpl", "lgpl", "agpl", "mpl", "epl", "cc", "the"))
+_FAMILIES = frozenset(("apache", "bsd", "gpl", "lgpl", "agpl", "mpl", "epl", "cc", "the", "lesser", "lib", "gnu"))
 _TEXT_SUFFIXES = frozenset(
     ("", "txt", "md", "rst", "markdown", "html", "htm", "text", "lesser", "lib", "mit", "bsd", "apache")
 )
+
+
+def names_no_licence(name: str) -> bool:
+    """Return whether part of a file's name is neither a licence nor a family of them."""
+    return fold(name).split(" ")[0] not in _FAMILIES and canonical(name).unknown is not None
 
 
 def is_licence_file(name: str) -> bool:
@@ -357,7 +363,7 @@ def is_licence_file(name: str) -> bool:
     What stands before the word must be a licence (MIT-LICENSE); ICON_LICENSE speaks of something else.
     """
     found = _LICENCE_NAME.fullmatch(name)
-    if found is None or found[1] is not None and found[1].lower() not in _FAMILIES and canonical(found[1]).unknown:
+    if found is None or found[1] is not None and names_no_licence(found[1]):
         return False
     dot = name.rfind(".")
     ending = name[dot + 1 :].lower() if dot > 0 else ""

@@ -48,7 +48,7 @@ _PHRASES: tuple[tuple[str, str], ...] = (
 )
 _STATED = re.compile(
     r"\b(?:under|governed by|terms of)(?: (?:the|a|terms|conditions|and|of|same)){0,4}"
-    r" ((?:\w+ ){1,6}?licen[cs]e(?: v(?:ersion)? ?\d(?: \d)?)?)\b"
+    r" ((?:\w+ ){1,6}?licen[cs]e(?: (?:v(?:ersion)? ?)?\d(?: \d)?)?)\b"
 )
 _EITHER = re.compile(r"\b(?:under|of) either(?: of)? (.{1,400}?) at your option")
 _IN_EITHER = re.compile(

@@ -80,6 +80,13 @@ _PHRASES: tuple[tuple[str, tuple[str, ...]], ...] = (
             "advertising or publicity",
         ),
     ),
+    # Meta's notice for zstd, whose LICENSE has three clauses; lz4 has the same words about two.
+    *(
+        ("BSD-3-Clause OR GPL-2.0-only", (holder, "both the bsd style license found in the license file"))
+        for holder in ("meta platforms inc", "facebook inc")
+    ),
+    ("Unicode-DFS-2016", ("unicode inc license agreement data files and software",)),
+    ("Unicode-3.0", ("unicode license v3", "copyright and permission notice")),
     ("BlueOak-1.0.0", ("blue oak model license version 1 0 0",)),
 )
 _Runs: TypeAlias = frozenset[tuple[str, str, str, str]]
@@ -156,8 +163,8 @@ def from_files(texts: Mapping[str, str]) -> str:
     """Return the expression that the licence files of one folder state, `NOASSERTION` if none is recognised.
 
     An SPDX tag in a file speaks for it. Files named after their licence beside one another (LICENSE-MIT,
-    LICENSE-APACHE) are a choice; COPYING beside COPYING.LESSER is the LGPL, which refers to the GPL's text; any
-    others hold together.
+    LICENSE-APACHE) are a choice; COPYING beside COPYING.LESSER is the LGPL, which refers to the GPL's text. Beside a
+    LICENSE, files named after something else (LICENSE.snappy, LICENSES.txt) speak of parts. Any others hold together.
     """
     said: dict[str, str] = {}
     for name, text in texts.items():
@@ -168,6 +175,8 @@ def from_files(texts: Mapping[str, str]) -> str:
         names = licences_in(text)
         if names:
             said[name] = licensing.every(names).expression
+    if any(_WHOLE.fullmatch(name) for name in said):
+        said = {name: expression for name, expression in said.items() if not _of_a_part(name)}
     expressions = list(dict.fromkeys(said.values()))
     if not expressions:
         return NOASSERTION
@@ -184,6 +193,19 @@ def from_files(texts: Mapping[str, str]) -> str:
 _NAMED_FILE = re.compile(r"(?:licen[cs]e|copying)[-_. ]?(?!txt|md|rst|html)([a-z0-9][a-z0-9.+-]*)", re.I)
 
 
+_WHOLE = re.compile(r"(?:(?:un)?licen[cs]e|copying)(?:\.(?:txt|md|rst|markdown|html?|text))?", re.I)
+
+
+def _of_a_part(name: str) -> bool:
+    """Return whether a licence file is named after neither a licence nor a whole project."""
+    if _WHOLE.fullmatch(name):
+        return False
+    named = re.fullmatch(r"(?:un)?licen[cs]e[-_. ](.+?)(?:\.(?:txt|md|rst|html?))?", name, re.I)
+    if named is None:
+        return name.lower().startswith(("licenses", "licences"))
+    return licensing.names_no_licence(named[1])
+
+
 def _names_its_licence(name: str) -> bool:
     found = _NAMED_FILE.fullmatch(name)
     return found is not None and re.search(r"[a-z]", found[1], re.I) is not None
@@ -197,6 +219,8 @@ _MARKS: tuple[tuple[bytes, int, int], ...] = (
     (b"mit licen", 80, 300),
     (b"boost software", 80, 200),
     (b"licensed under", 60, 300),
+    (b"distributed under the", 60, 300),
+    (b"bsd-style license", 400, 300),
     (b"licensed to psf", 10, 200),
     (b"psf licen", 60, 60),
     (b"governed by", 60, 200),

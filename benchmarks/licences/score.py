@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ from typing import Any, NamedTuple
 
 from license_expression import get_spdx_licensing
 
-from benchmarks.packages.fetch import chosen, fetch, file_name
+from benchmarks.packages.fetch import fetch, file_name
+from benchmarks.quality import fetch as pinned
 from indexer.sources import open_source
 from indexer.sources.base import SourceOptions
 from provenance.records import Document, Source
@@ -59,6 +61,22 @@ def linux(folder: Path, label: Label) -> Path:
     return unpacked
 
 
+def archives(folder: Path, wanted: set[tuple[str, str]]) -> dict[tuple[str, str], Path]:
+    """Return the archives of packages, fetched into ``folder``, under the names that their registries give them."""
+    named = fetch(folder)
+    pinned.fetch(folder / "pinned", {registry for registry, _ in wanted} - {"debian"})
+    found = {}
+    for package in pinned.packages():
+        if (package.registry, package.name) in wanted:
+            place = named / package.registry / file_name(package)
+            if not place.exists():
+                place = folder / "labelled" / package.registry / file_name(package)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / "pinned" / package.registry / package.archive, place)
+            found[package.registry, package.name] = place
+    return found
+
+
 def sources_of(location: Path, wanted: set[str]) -> Iterator[Source]:
     """Yield what an index would know of the wanted paths."""
     source = open_source(str(location), SourceOptions())
@@ -75,8 +93,7 @@ def equivalent(one: str, other: str) -> bool:
 
 def score(data: Path, kernel: Path | None) -> dict[str, Any]:
     every = labels()
-    named = fetch(data)
-    files = {(package.registry, package.name): named / package.registry / file_name(package) for package in chosen()}
+    files = archives(data, {(label.registry, label.name) for label in every})
     by_place: dict[Path, list[Label]] = {}
     for label in every:
         place = files.get((label.registry, label.name)) or kernel or linux(data / "linux", label)

@@ -15,7 +15,7 @@ from benchmarks.quality import fetch as pinned
 
 REGISTRIES = ("pypi", "crates", "npm", "maven")
 EACH = 50
-_ENDINGS = {"pypi": "-py3-none-any.whl", "crates": ".crate", "npm": ".tgz", "maven": "-sources.jar"}
+_ENDINGS = {"pypi": "-py3-none-any.whl", "crates": ".crate", "npm": ".tgz", "maven": "-sources.jar", "go": ".zip"}
 _PARENT = re.compile(r"<parent>.*?</parent>", re.S)
 
 

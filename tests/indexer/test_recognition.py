@@ -86,8 +86,27 @@ def test_copying_beside_copying_lesser_is_the_lesser() -> None:
 
 
 def test_other_files_beside_one_another_hold_together() -> None:
-    both = {"LICENSE": TEXTS["MIT"], "LICENSE.vendored.txt": TEXTS["Zlib"]}
-    assert from_files(both) == "MIT AND Zlib"
+    assert from_files({"LICENSE": TEXTS["MIT"], "COPYING": TEXTS["Zlib"]}) == "MIT AND Zlib"
+    assert from_files({"LICENSE-one": TEXTS["MIT"], "LICENSE-two": TEXTS["Zlib"]}) == "MIT OR Zlib"
+
+
+def test_files_named_after_a_part_do_not_speak_beside_one_for_the_whole() -> None:
+    parts = {"LICENSE.snappy": TEXTS["Zlib"], "LICENSES.txt": TEXTS["MIT"], "LICENSE-BUILDTOOLS": TEXTS["GPL-2.0-only"]}
+    assert from_files({"LICENSE": TEXTS["ISC"], **parts}) == "ISC"
+    assert from_files({"LICENSE": TEXTS["ISC"], "LICENSE.apache": TEXTS["Apache-2.0"]}) == "Apache-2.0 AND ISC"
+
+
+def test_a_choice_by_reference_names_the_clauses_of_who_wrote_it() -> None:
+    words = (
+        b"/* Copyright (c) %s, Inc. All rights reserved.\n * This source code is licensed under both the BSD-style license"
+        b" (found in the\n * LICENSE file in the root directory of this source tree) and the GPLv2 (found\n * in the"
+        b" COPYING file). You may select, at your option, one of the above-listed licenses. */\n"
+    )
+    for holder in (b"Facebook", b"Meta Platforms"):
+        head = words % holder
+        assert detected(head, head.lower()) == "BSD-3-Clause OR GPL-2.0-only"
+    head = words % b"Somebody"
+    assert detected(head, head.lower()) is None
 
 
 def test_a_tag_in_a_licence_file_speaks_for_it() -> None:
