@@ -1,10 +1,11 @@
-"""How often licence and origin are right: against 380 files labelled by hand.
+"""How often licence and origin are right: against 499 files labelled by hand.
 
 labels.json names each file by registry, package, version and path, with the licence that a reader of the file and of
-the licence files around it finds, and where that is said (several where the same is said in more than one place). Two
-samples: what the first showed to be wrong was repaired; the second was labelled afterwards. The
-packages are fetched by their registries' clients, the Linux source by `apt-get download`; everything is read as
-`provenance index` reads it.
+the licence files around it finds, and where that is said (several where the same is said in more than one place). Four
+samples, each labelled before anything was asked about it. What one showed to be wrong in general was mended before the
+next: the third (packages never looked at before, half of it vendored C) scored 66 of 79 when it was labelled, the
+fourth, other files of the same packages, 39 of 40. The packages are fetched by their registries' clients, the Linux
+source by `apt-get download`; everything is read as `provenance index` reads it.
 
     python -m benchmarks.licences.score --data DIR [--linux DIR] [--json FILE]
 """
