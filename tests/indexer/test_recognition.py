@@ -98,9 +98,10 @@ def test_files_named_after_a_part_do_not_speak_beside_one_for_the_whole() -> Non
 
 def test_a_choice_by_reference_names_the_clauses_of_who_wrote_it() -> None:
     words = (
-        b"/* Copyright (c) %s, Inc. All rights reserved.\n * This source code is licensed under both the BSD-style license"
-        b" (found in the\n * LICENSE file in the root directory of this source tree) and the GPLv2 (found\n * in the"
-        b" COPYING file). You may select, at your option, one of the above-listed licenses. */\n"
+        b"/* Copyright (c) %s, Inc. All rights reserved.\n"
+        b" * This source code is licensed under both the BSD-style license (found in the\n"
+        b" * LICENSE file in the root directory of this source tree) and the GPLv2 (found\n"
+        b" * in the COPYING file). You may select, at your option, one of the above-listed licenses. */\n"
     )
     for holder in (b"Facebook", b"Meta Platforms"):
         head = words % holder
