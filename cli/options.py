@@ -9,14 +9,17 @@ import typer
 from cli.state import INDEX_VARIABLE, STATE, FailOn, Format, ReportFormat, failure_format, index_folder
 
 __all__ = [
+    "Audit",
     "Debug",
     "Exclude",
     "ExcludeRepository",
     "FailOn",
     "FailOnOption",
     "IndexPath",
+    "OnError",
     "OutputFormat",
     "Paths",
+    "PolicyName",
     "ReportFormatOption",
     "index_folder",
 ]
@@ -77,4 +80,20 @@ ExcludeRepository = Annotated[
     typer.Option(
         "--exclude-repo", metavar="PATTERN", help="Leave out repositories, my own for example; repeatable; * matches."
     ),
+]
+PolicyName = Annotated[
+    str,
+    typer.Option("--policy", metavar="NAME|FILE", help="observe, annotate, copyleft, strict, or a TOML/YAML file."),
+]
+OnError = Annotated[
+    str | None,
+    typer.Option(
+        "--on-error",
+        metavar="open|closed",
+        help="What happens to text that could not be judged, whatever the policy says: passed on, or kept back.",
+    ),
+]
+Audit = Annotated[
+    str | None,
+    typer.Option("--audit", metavar="FILE", help="Append a record of every decision, without text."),
 ]

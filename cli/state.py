@@ -6,6 +6,7 @@ import os
 from enum import StrEnum
 
 INDEX_VARIABLE = "PROVENANCE_INDEX"
+UPSTREAM_KEY_VARIABLE = "PROVENANCE_UPSTREAM_KEY"
 
 
 class Format(StrEnum):

@@ -22,6 +22,7 @@ VERBS = {
     "compact": "Merge the segments and filters of an index.",
     "attach": "Let check ask a filter made elsewhere, too.",
     "serve": "Serve indexes over HTTP: web pages, an API, the routes of Data Portraits.",
+    "generate": "Let a model write, and show what of it stands in the corpus.",
     "proxy": "Guard what a model says: an OpenAI-compatible server in front of another one.",
     "portrait": "Import published portraits, or export one.",
     "cluster": "Show what an index has on an Elasticsearch cluster, and drop what is in force no more.",

@@ -11,6 +11,7 @@
     ├── IndexBusy                          another process is writing this index
     ├── CorpusError                        a source of documents cannot be read at all
     ├── StorageError                       disk full, no permission
+    ├── ModelError                         a language model cannot be loaded, or does not answer
     └── SearchError
         ├── EngineUnavailable              the engine or a part of it does not answer
         └── QueryRejected                  the query cannot be run (a bad regular expression)
@@ -109,6 +110,12 @@ class StorageError(ProvenanceError):
     """The operating system refused to store or read: disk full, no permission."""
 
     kind = "storage"
+
+
+class ModelError(ProvenanceError):
+    """A language model cannot be loaded, or does not answer."""
+
+    kind = "model"
 
 
 class SearchError(ProvenanceError):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Debug, IndexPath, index_folder
+from cli.options import Audit, Debug, IndexPath, OnError, PolicyName, index_folder
 from provenance.errors import ParameterError
 
 
@@ -16,16 +16,12 @@ def command(
         str, typer.Option("--upstream", "-u", metavar="URL", help="The server with the model, up to and with /v1.")
     ],
     index: IndexPath = None,
-    policy: Annotated[
-        str,
-        typer.Option("--policy", metavar="NAME|FILE", help="observe, annotate, copyleft, strict, or a TOML/YAML file."),
-    ] = "annotate",
+    policy: PolicyName = "annotate",
+    on_error: OnError = None,
     attach: Annotated[
         str, typer.Option("--attach", metavar="WHEN", help="Put `attribution` in answers: always, or on request.")
     ] = "always",
-    audit: Annotated[
-        str | None, typer.Option("--audit", metavar="FILE", help="Append a record of every decision, without text.")
-    ] = None,
+    audit: Audit = None,
     host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", "-p", min=1, max=65535, metavar="N", help="Port.")] = 8800,
     debug: Debug = False,
@@ -58,7 +54,7 @@ def command(
     settings = ProxySettings(
         upstream=upstream,
         index=Path(index_folder(index)),
-        policy=load_policy(policy),
+        policy=load_policy(policy, on_error=on_error),
         attach="always" if attach == "always" else "request",
     )
     notice_slow_kernel()

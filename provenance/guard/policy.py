@@ -166,13 +166,13 @@ class Policy:
         if self.allow and facts.repositories:
             allowed = [_matches(each, self.allow) for each in facts.repositories]
             if any(allowed) if self.allow_when == "any" else all(allowed):
-                return Choice("observe", "allow", _reason(facts, "allowed repository"))
+                return Choice("observe", "allow", described(facts, "allowed repository"))
         if self.verify and facts.kind == "unverified":
-            return Choice("observe", "verify", _reason(facts, "stands in no text of the corpus"))
+            return Choice("observe", "verify", described(facts, "stands in no text of the corpus"))
         for rule in self.rules:
             if self._holds(rule, facts):
-                return Choice(rule.action, rule.name, _reason(facts, ""))
-        return Choice(self.default, "default", _reason(facts, ""))
+                return Choice(rule.action, rule.name, described(facts))
+        return Choice(self.default, "default", described(facts))
 
     def _holds(self, rule: Rule, facts: Facts) -> bool:
         return (
@@ -227,7 +227,8 @@ def _listed(values: Sequence[object]) -> str:
     return ", ".join(str(each) for each in values if each)
 
 
-def _reason(facts: Facts, verdict: str) -> str:
+def described(facts: Facts, verdict: str = "") -> str:
+    """Return in words what is known of a span, after what was said of it; none of its text."""
     parts = [verdict] if verdict else []
     parts.append(f"{facts.length} normalised characters")
     parts.append({"unverified": "in the filter", "withdrawn": "withdrawn"}.get(facts.kind, f"{facts.kind} copy"))

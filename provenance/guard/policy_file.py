@@ -62,14 +62,17 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 _TEXT = "str"
 
 
-def load_policy(named: str | os.PathLike[str]) -> Policy:
+def load_policy(named: str | os.PathLike[str], *, on_error: str | None = None) -> Policy:
     """Return a preset by its name, or the policy in a ``.toml``, ``.yaml`` or ``.yml`` file.
+
+    ``on_error`` (``open`` or ``closed``) goes before what the policy says itself.
 
     Raises:
         ParameterError: no such preset, or the file says something that means nothing. InputError: it cannot be read.
     """
+    own: dict[str, Any] = {} if on_error is None else {"on_error": on_error}
     if isinstance(named, str) and named in PRESETS:
-        return PRESETS[named]
+        return replace(PRESETS[named], **own)
     path = Path(named)
     if path.suffix not in (".toml", ".yaml", ".yml"):
         raise ParameterError(
@@ -81,7 +84,7 @@ def load_policy(named: str | os.PathLike[str]) -> Policy:
         raise InputError(
             f"{path}: the policy cannot be read: {getattr(error, 'strerror', 'it is not UTF-8')}"
         ) from None
-    return policy_of(_parsed(path, text), default_name=path.stem)
+    return policy_of({**_parsed(path, text), **own}, default_name=path.stem)
 
 
 def policy_of(values: Mapping[str, Any], *, default_name: str = "policy") -> Policy:

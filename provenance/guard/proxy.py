@@ -32,6 +32,7 @@ from provenance.guard.decisions import Audit, Tally
 from provenance.guard.guarded import Guard, lookups
 from provenance.guard.openai_shapes import attribution, error_body, prompts_of
 from provenance.guard.policy import Policy
+from provenance.guard.upstream import require_address
 from provenance.server.snapshots import Slot
 
 _PASSED_ON = ("authorization", "openai-organization", "openai-project", "x-api-key", "api-key", "user-agent")
@@ -55,9 +56,7 @@ class ProxySettings:
 
     def __post_init__(self) -> None:
         """Raise `ParameterError` for an address that is none."""
-        url = httpx2.URL(self.upstream)
-        if url.scheme not in ("http", "https") or not url.host:
-            raise ParameterError(f"upstream is {self.upstream!r}: it must be an address like http://127.0.0.1:8080/v1")
+        require_address(self.upstream)
         if self.attach not in ("always", "request"):
             raise ParameterError(f"attach is {self.attach!r}: it must be 'always' or 'request'")
 
@@ -112,7 +111,7 @@ class _Proxy:
         self._tally = Tally()
         limit = httpx2.Timeout(settings.seconds, connect=10.0)
         self.client = httpx2.AsyncClient(
-            base_url=settings.upstream.rstrip("/") + "/", timeout=limit, limits=httpx2.Limits(max_connections=None)
+            base_url=require_address(settings.upstream), timeout=limit, limits=httpx2.Limits(max_connections=None)
         )
 
     def close(self) -> None:

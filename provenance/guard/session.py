@@ -22,7 +22,8 @@ from provenance.errors import ProvenanceError
 from provenance.guard.decisions import Decision
 from provenance.guard.evidence import Evidence, Excerpt, move, moved
 from provenance.guard.fences import Fences
-from provenance.guard.policy import BLOCKING, ENDING, Choice, Facts
+from provenance.guard.fim import read_on
+from provenance.guard.policy import BLOCKING, ENDING, Choice, Facts, described
 from provenance.guard.positions import Position, advanced
 from provenance.guard.scanner import OpenSpan, Scan, Scanner
 from provenance.records import Span
@@ -91,7 +92,7 @@ class Session:
             self._scanner = Scanner(
                 guard.index,
                 min_chars=guard.policy.min_chars,
-                prompt=prompt,
+                prompt=read_on(prompt),
                 rule=guard.policy.prompt,
                 withdrawn=guard.policy.withdrawn,
             )
@@ -267,6 +268,7 @@ class Session:
             # The decision is made; who has the text is for those who read it, and may fail.
             with suppress(ProvenanceError):
                 evidence = examine(excerpt, evidence.facts, sources=True)
+                choice = replace(choice, reason=described(evidence.facts))
         spans = tuple(_moved_fields(each, self._shift) for each in evidence.spans)
         return replace(evidence, spans=spans), choice
 

@@ -17,11 +17,14 @@ should see, and ``sequences`` are cut where a text was.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, replace
+from queue import SimpleQueue
+from threading import Event, Thread
 from typing import Any
 
 import torch
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList, TextStreamer
 
 from provenance import kernel
 from provenance.errors import ParameterError
@@ -181,21 +184,15 @@ class GuardedModel:
         ids = inputs if inputs is not None else settings.pop("input_ids", None)
         if ids is None:
             raise ParameterError("generate was given no input ids: the guard has to know the prompt")
-        policy, tokenizer = self._guard.policy, self._tokenizer
+        policy = self._guard.policy
         late = sorted((policy.actions & BLOCKING) - {"block"})
         if settings.get("streamer") is not None and late:
             raise ParameterError(
                 f"policy {policy.name} has {', '.join(late)}, which comes too late for a streamer; use block, or "
                 "stream through `provenance.guard.guarded`"
             )
-        prompts = tokenizer.batch_decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        processor = None
-        if "block" in policy.actions:
-            end = self._end_tokens(settings)
-            if self._long is None:
-                self._long = long_tokens(tokenizer, self._guard.index.geometry.stride)
-            processor = NoRecitation(self._guard, tokenizer, prompts, int(ids.shape[-1]), end, self._long)
-            settings["logits_processor"] = LogitsProcessorList([*settings.get("logits_processor", ()), processor])
+        prompts = self._prompts(ids)
+        processor = self._forbidding(prompts, int(ids.shape[-1]), settings)
         made = self._model.generate(ids, **settings)
         whole = isinstance(made, torch.Tensor)
         sequences = made if whole else made.sequences
@@ -212,6 +209,59 @@ class GuardedModel:
         for target in (sequences, made):
             target.attribution, target.texts = accounts, texts
         return made
+
+    def stream(self, ids: torch.Tensor, **settings: Any) -> Generator[str, None, RowReport]:
+        """Yield the text of one answer as it is made, and return what was done to it; the settings are ``generate``'s.
+
+        What the policy blocks is forbidden; its other actions are not taken: `provenance.guard.guarded` takes them.
+        Closing the iterator ends the generation with the next token.
+        """
+        prompts = self._prompts(ids)
+        processor = self._forbidding(prompts, int(ids.shape[-1]), settings)
+        queue: SimpleQueue[str | BaseException | None] = SimpleQueue()
+        stopped = Event()
+        stopping = StoppingCriteriaList([*(settings.get("stopping_criteria") or ()), _Stopped(stopped)])
+        settings.update(streamer=_Pieces(self._tokenizer, queue), stopping_criteria=stopping)
+        made: list[Any] = []
+
+        def run() -> None:
+            try:
+                made.append(self._model.generate(ids, **settings))
+                queue.put(None)
+            except BaseException as error:  # it belongs to whoever reads
+                queue.put(error)
+
+        thread = Thread(target=run, name="generation", daemon=True)
+        thread.start()
+        try:
+            while True:
+                piece = queue.get()
+                if piece is None:
+                    break
+                if isinstance(piece, BaseException):
+                    raise piece
+                if piece:
+                    yield piece
+        finally:
+            stopped.set()
+            thread.join()
+        sequences = getattr(made[0], "sequences", made[0])
+        return processor.report(0, tuple(sequences[0, ids.shape[-1] :].tolist())) if processor else RowReport()
+
+    def _prompts(self, ids: torch.Tensor) -> list[str]:
+        """Return the prompts in words; special tokens tell what is to be filled in."""
+        found = self._tokenizer.batch_decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return [str(each) for each in found]
+
+    def _forbidding(self, prompts: list[str], length: int, settings: dict[str, Any]) -> NoRecitation | None:
+        """Add to the settings what forbids recitation, where the policy blocks any, and return it."""
+        if "block" not in self._guard.policy.actions:
+            return None
+        if self._long is None:
+            self._long = long_tokens(self._tokenizer, self._guard.index.geometry.stride)
+        processor = NoRecitation(self._guard, self._tokenizer, prompts, length, self._end_tokens(settings), self._long)
+        settings["logits_processor"] = LogitsProcessorList([*(settings.get("logits_processor") or ()), processor])
+        return processor
 
     def _judged(self, prompt: str, tokens: tuple[int, ...]) -> tuple[str, dict[str, Any], int]:
         """Return the text to show, its account, and how many tokens of the sequence may stay."""
@@ -243,6 +293,27 @@ class GuardedModel:
         chosen = settings.get("generation_config") or self._model.generation_config
         pad = settings.get("pad_token_id", getattr(chosen, "pad_token_id", None))
         return int(pad if pad is not None else self._end_tokens(settings)[0])
+
+
+class _Pieces(TextStreamer):
+    """Puts the text of an answer into a queue."""
+
+    def __init__(self, tokenizer: Any, queue: SimpleQueue[str | BaseException | None]) -> None:
+        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        self._queue = queue
+
+    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+        self._queue.put(text)
+
+
+class _Stopped(StoppingCriteria):
+    """Ends the generation when nobody reads it any more."""
+
+    def __init__(self, stopped: Event) -> None:
+        self._stopped = stopped
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **settings: Any) -> Any:
+        return torch.full((input_ids.shape[0],), self._stopped.is_set(), device=input_ids.device, dtype=torch.bool)
 
 
 def long_tokens(tokenizer: Any, length: int) -> list[int]:

@@ -23,49 +23,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning"),
 ]
-LENGTH = 900
-
-
-@pytest.fixture(scope="module")
-def recited(corpus_texts: list[str]) -> str:
-    """The part of a file of the corpus that the model knows by heart."""
-    (text,) = [text for text in corpus_texts if "class JSONDecoder" in text]
-    at = text.index("class JSONDecoder")
-    return text[at : at + LENGTH]
-
-
-@pytest.fixture(scope="module")
-def trained(recited: str) -> tuple[Any, Any]:
-    """A GPTBigCode model and its BPE tokenizer."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    learner = trainers.BpeTrainer(vocab_size=500, special_tokens=["<|end|>"], initial_alphabet=alphabet)
-    tokenizer.train_from_iterator([recited] * 2, learner)
-    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|end|>")
-    torch.manual_seed(7)
-    torch.set_num_threads(1)  # the model is too small for more
-    config = transformers.GPTBigCodeConfig(
-        vocab_size=len(fast), n_positions=1024, n_embd=64, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=0,
-        pad_token_id=0, attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0,
-    )  # fmt: skip
-    model = transformers.GPTBigCodeForCausalLM(config)
-    ids = torch.tensor([fast(recited)["input_ids"]])
-    optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3)
-    model.train()
-    for _ in range(200):
-        loss = model(input_ids=ids, labels=ids).loss
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        if loss.item() < 0.02:
-            break
-    model.eval()
-    return model, fast
-
 
 PROMPT = "class JSONDecoder"
 
