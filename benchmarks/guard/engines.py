@@ -3,8 +3,8 @@
     python -m benchmarks.guard.engines FOLDER [COUNT]
 
 Indexes a folder three ways - blocked filter and tantivy, pybloomfiltermmap3's filter and tantivy, blocked filter and a
-real Elasticsearch node of its own - and streams the same recitals through `annotate`, `copyleft` and `strict` over each.
-Prints one JSON line a preset: answers, spans, and how many answers differ in text, spans, actions or sources.
+real Elasticsearch node of its own - and streams the same recitals through `annotate`, `copyleft` and `strict` over
+each. Prints one JSON line a preset: answers, spans, and how many answers differ in text, spans, actions or sources.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from provenance.guard.guarded import Guard, guarded
 from provenance.guard.policy_file import PRESETS
 from provenance.index import Index
 from provenance.parameters import Parameters
+from provenance.search.elasticsearch.cluster import ClusterSettings
 from tests.elasticsearch.node import Node
 
-WAYS: dict[str, dict[str, Any]] = {
-    "blocked, tantivy": {},
-    "pybloom, tantivy": {"parameters": Parameters(filter="pybloom")},
-    "blocked, elasticsearch": {"parameters": Parameters(engine="elasticsearch")},
+WAYS = {
+    "blocked, tantivy": Parameters(),
+    "pybloom, tantivy": Parameters(filter="pybloom"),
+    "blocked, elasticsearch": Parameters(engine="elasticsearch"),
 }
 
 
@@ -60,9 +61,11 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory() as scratch:
             opened = {}
-            for number, (way, settings) in enumerate(WAYS.items()):
+            for number, (way, parameters) in enumerate(WAYS.items()):
                 folder = Path(scratch) / str(number)
-                build([open_source(sys.argv[1], SourceOptions())], folder, corpus_name="demo", workers=1, **settings)
+                cluster = ClusterSettings(url=node.url) if parameters.engine == "elasticsearch" else None
+                source = open_source(sys.argv[1], SourceOptions())
+                build([source], folder, corpus_name="demo", workers=1, parameters=parameters, cluster=cluster)
                 opened[way] = Index.open(folder)
             for preset in ("annotate", "copyleft", "strict"):
                 answers = {way: said(index, preset, count) for way, index in opened.items()}

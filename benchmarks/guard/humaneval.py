@@ -2,8 +2,9 @@
 
     python -m benchmarks.guard.humaneval INDEX --data FOLDER
 
-FOLDER holds HumanEval.jsonl.gz (github.com/openai/human-eval, MIT). Every solution is streamed in pieces of 4 characters
-as the answer to its prompt, alone and as a chat answer with the prompt's function repeated. Prints a JSON line a preset.
+FOLDER holds HumanEval.jsonl.gz (github.com/openai/human-eval, MIT). Every solution is streamed in pieces of 4
+characters as the answer to its prompt, alone and as a chat answer that repeats the prompt's function. Prints a JSON
+line a preset.
 """
 
 from __future__ import annotations
