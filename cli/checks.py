@@ -107,7 +107,7 @@ def answer(
         return judge(
             opened,
             Inputs(paths, exclude),
-            ask=lambda text: check(opened, text, min_chars=min_chars),
+            ask=lambda text: check(opened, text.utf8, min_chars=min_chars),
             fields=contract.check_result,
             show=_show,
             spans=lambda result: result.spans,

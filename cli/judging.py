@@ -29,7 +29,7 @@ def judge(
     index: Index,
     inputs: Inputs,
     *,
-    ask: Callable[[bytes], R],
+    ask: Callable[[Text], R],
     fields: Callable[[str, R], dict[str, Any]],
     show: Callable[[Text, R], None],
     spans: Callable[[R], Sequence[Span]],
@@ -55,7 +55,7 @@ def judge(
             if format is ReportFormat.jsonl:
                 print(contract.render_line(errors[-1]))
             continue
-        answer = ask(text.utf8)
+        answer = ask(text)
         verdicts[answer.verdict] += 1
         found = found or _fails(answer, spans, fail_on)
         if format is ReportFormat.human:

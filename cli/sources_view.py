@@ -12,6 +12,8 @@ from provenance.verdict import sentence
 
 _CONTEXT = 2
 _MOST_LINES = 14
+_MOST_NAMES = 8
+"""Renamings shown of a source."""
 
 
 class SourcesView:
@@ -26,7 +28,9 @@ class SourcesView:
         """Print one result."""
         styles = {"match": ("bold", "yellow"), "no_match": ("bold", "green")}.get(result.verdict, ("bold",))
         verdict = styled(result.verdict.replace("_", " "), *styles)
-        print(f"{styled(one_line(text.path), 'bold')}: {verdict}: {sentence(result.verdict, floor=result.floor)}")
+        kinds = {traced.kind for traced in result.spans}
+        said = sentence(result.verdict, floor=result.floor, levels=result.levels, kinds=kinds)
+        print(f"{styled(one_line(text.path), 'bold')}: {verdict}: {said}")
         for traced in result.spans:
             self._span(traced)
         if not result.complete:
@@ -37,6 +41,7 @@ class SourcesView:
         bound = "" if traced.counts_exact else "at least "
         print(
             f"  {lines(span.start_line, span.end_line)}: {plural(span.end - span.start, 'character')}, {traced.kind}"
+            f"{_alike(traced.similarity)}"
             f"{', common' if span.common else ''}; in {bound}{plural(traced.documents, 'document')} of "
             f"{plural(traced.repositories, 'repository')}; {_licenses(traced.licenses)}"
         )
@@ -47,6 +52,8 @@ class SourcesView:
                 print(f"    {_title(match)}")
                 if match.source.url:
                     print(f"      {one_line(match.source.url)}")
+            if changes := _changes(match):
+                print(f"      {changes}")
         hidden = traced.documents - len(traced.sources)
         if hidden:
             print(f"    and {plural(hidden, 'more document')} (--sources N shows more)")
@@ -111,6 +118,20 @@ def _title(match: SourceMatch) -> str:
     return one_line(
         f"{source.repository} {source.path}:{span.start_line}-{span.end_line}{revision}  {source.license}{origin}"
     )
+
+
+def _alike(similarity: float) -> str:
+    return f" ({similarity:.0%} alike)" if similarity < 1 else ""
+
+
+def _changes(match: SourceMatch) -> str:
+    """Return what was done to a copy that is more than white space."""
+    if match.level in ("exact", "layout"):
+        return ""
+    names = [f"{each.document} > {each.query}" for each in match.renamings[:_MOST_NAMES]]
+    more = len(match.renamings) - len(names)
+    listed = f": {', '.join(names)}{f' and {more:,} more' if more else ''}" if names else ""
+    return one_line(f"{match.level}{_alike(match.similarity)}{listed}")
 
 
 def _licenses(expressions: tuple[str, ...]) -> str:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
+from provenance.intervals import Intervals
 from provenance.lexing.alignment import Alignment, Code, align
 from provenance.lexing.evidence import Evidence, weigh
 from provenance.lexing.fingerprints import fingerprints
 from provenance.lexing.languages import Family, by_path, detect
 from provenance.lexing.lexer import opening
-from provenance.lexing.units import units
+from provenance.lexing.units import SMALLEST, units
 from provenance.records import ContentRef
 from provenance.search.base import Field
 from provenance.search.words import words_of
@@ -32,7 +33,10 @@ NEAR = 0.5
 RARE_WORDS = 12
 """Words of a unit that are looked up: the rarest."""
 LARGEST_SHARE = 0.05
-"""Words and fingerprints in more than this share of all contents find no candidates."""
+FEWEST = 64
+"""Words and fingerprints in more than this share of all contents, and in more than so many, find no candidates."""
+LEFT = 60
+"""Symbols beside a match in a short text that are looked at by themselves."""
 GROUP_SHARE = 0.9
 """Sources of at least this share of the best one's strength are near-duplicates of it."""
 COMMON_CONTENTS = 50
@@ -94,12 +98,42 @@ def attribute(index: CodeIndex, text: bytes, path: str | None = None) -> list[At
 
     The language is that of ``path`` if it has a known extension, else what the text looks like.
     """
+    found = [result for result in attributions(index, text, path) if result is not None]
+    return sorted(found, key=lambda result: (result.start, result.end))
+
+
+def attributions(
+    index: CodeIndex, text: bytes, path: str | None = None, *, covered: Intervals | None = None
+) -> Iterator[Attribution | None]:
+    """Yield what is found for each unit of ``text``, None for nothing: `attribute` unit by unit, as far as is wanted.
+
+    ``covered`` are ranges of the text, in bytes, of which enough is known: units that hold little else are left out.
+    Of a text of one unit, what lies beside a match is looked at once more.
+    """
     known = by_path(path) if path else None
     family = known or detect(text.decode("utf-8", "replace"))
     code = Code.of(text, family, opening(text, family))
     readings = _Readings(code, guessed=known is None)
-    found = [result for first, end in units(code) if (result := _attribute(index, code.part(first, end), readings))]
-    return sorted(found, key=lambda result: (result.start, result.end))
+    waiting = units(code)[::-1]
+    one_unit = len(waiting) == 1
+    while waiting:
+        first, end = waiting.pop()
+        if covered and _uncovered(code, first, end, covered) < min(SMALLEST, (end - first + 1) // 2):
+            continue
+        found = _attribute(index, code.part(first, end), readings)
+        yield found
+        if one_unit and found is not None and found.verdict == "match":
+            parts = (first, _symbol_at(code, found.start)), (_symbol_at(code, found.end), end)
+            waiting += [part for part in parts if part[1] - part[0] >= LEFT]
+
+
+def _uncovered(code: Code, first: int, end: int, covered: Intervals) -> int:
+    return sum(not covered.has_around(code[symbol].start, code[symbol].end) for symbol in range(first, end))
+
+
+def _symbol_at(code: Code, at: int) -> int:
+    """Return the first symbol that starts at a byte or behind it."""
+    return bisect_left(range(len(code)), at, key=lambda symbol: code[symbol].start)
 
 
 class _Readings:
@@ -116,10 +150,7 @@ class _Readings:
         code = self._codes.get(family.name)
         if code is None:
             code = self._codes[family.name] = Code.of(unit.text, family, opening(unit.text, family))
-        starts = range(len(code))
-        first = bisect_left(starts, unit[0].start, key=lambda symbol: code[symbol].start)
-        end = bisect_left(starts, unit[len(unit) - 1].end, key=lambda symbol: code[symbol].start)
-        return code.part(first, end)
+        return code.part(_symbol_at(code, unit[0].start), _symbol_at(code, unit[len(unit) - 1].end))
 
 
 def _attribute(index: CodeIndex, unit: Code, readings: _Readings) -> Attribution | None:
@@ -134,12 +165,14 @@ def _attribute(index: CodeIndex, unit: Code, readings: _Readings) -> Attribution
         if alignment := align(readings.of(unit, document.family), document):
             aligned.append((_first_look(alignment), ref, alignment))
     aligned.sort(key=lambda entry: (-entry[0], entry[1]))
+    weighed = [(ref, alignment, _shared(alignment)) for _, ref, alignment in aligned[:WEIGHED]]
+    # A query's symbols may be other ones as another family reads them.
+    rarity.learn("fingerprints", {word for _, _, shared in weighed for word in shared})
+    tokens = {token for _, alignment, _ in weighed for token in alignment.equal_tokens}
+    rarity.learn("words", {word for token in tokens for word in _words(token)})
     matches: list[Match] = []
     rarest: dict[ContentRef, int] = {}
-    for _, ref, alignment in aligned[:WEIGHED]:
-        shared = _shared(alignment)
-        rarity.learn("fingerprints", shared)
-        rarity.learn("words", (word for token in alignment.equal_tokens for word in _words(token)))
+    for ref, alignment, shared in weighed:
         evidence = weigh(alignment, rarity.of_token, sum(rarity.gram_bits(word) for word in shared))
         rarest[ref] = rarity.holders(shared, alignment.equal_tokens)
         matches.append(Match(ref, alignment, evidence))
@@ -166,14 +199,15 @@ class _Rarity:
 
     def learn(self, field: Field, words: Iterable[str]) -> None:
         asked = sorted(set(words) - self._known[field].keys())
-        self._known[field].update(zip(asked, self._index.frequencies(field, asked), strict=True))
+        if asked:
+            self._known[field].update(zip(asked, self._index.frequencies(field, asked), strict=True))
 
     def contents(self, field: Field, word: str) -> int:
         return self._known[field].get(word, 0)
 
     def weights(self, field: Field, words: Iterable[str]) -> dict[str, float]:
         """Return the weights of those words that some contents hold, and not too many, in 64ths."""
-        most = max(1.0, LARGEST_SHARE * self._total)
+        most = max(FEWEST, LARGEST_SHARE * self._total)
         counts = ((word, self.contents(field, word)) for word in words)
         bits = ((word, math.log2(1 + self._total / count)) for word, count in counts if 0 < count <= most)
         return {word: round(64 * weight) / 64 for word, weight in bits}
@@ -207,7 +241,7 @@ def _candidates(
 
 
 def _first_look(alignment: Alignment) -> float:
-    equal = sum(alignment.query[i].value == alignment.document[j].value for i, j in alignment.pairs)
+    equal = sum(one.value == other.value for one, other in alignment.symbols)
     return len(alignment.pairs) + 0.5 * equal - 1.5 * alignment.gaps
 
 

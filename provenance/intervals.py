@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 
 class Intervals:
@@ -56,3 +56,15 @@ class Intervals:
         at = slice(gone.start, max(gone.start, gone.stop))
         self.starts[at] = [start]
         self.ends[at] = [end]
+
+
+def joined_ranges(ranges: Iterable[tuple[int, int]]) -> Intervals:
+    """Return the union of ranges that ascend by start, as ranges that neither overlap nor touch."""
+    found = Intervals()
+    for start, end in ranges:
+        if found.ends and start <= found.ends[-1]:
+            found.ends[-1] = max(found.ends[-1], end)
+        else:
+            found.starts.append(start)
+            found.ends.append(end)
+    return found

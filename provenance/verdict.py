@@ -9,7 +9,7 @@ coincidence was measured, and is a bigger enemy than the filter's own error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from provenance.errors import ParameterError
 from provenance.records import Verdict
@@ -39,9 +39,31 @@ _SENTENCES: Mapping[str, str] = {
 }
 
 
-def sentence(verdict: Verdict, *, floor: int) -> str:
-    """Return what a verdict means, without a full stop; ``floor`` is the floor of the question."""
-    return _SENTENCES[verdict].format(floor=floor)
+_CHANGED = (
+    "text of the corpus stands here with changes, token by token more alike than code that is merely usual; "
+    "this is not evidence of copying or infringement"
+)
+_NO_COPY = (
+    "no copy of {floor} or more normalised characters in this corpus, and no edited copy of which enough is alike; "
+    "this says nothing about what a model was trained on"
+)
+_UNCHANGED = frozenset(("exact", "layout"))
+
+
+def sentence(verdict: Verdict, *, floor: int, levels: Collection[str] = (), kinds: Collection[str] = ()) -> str:
+    """Return what a verdict means, without a full stop; ``floor`` is the floor of the question.
+
+    Of a trace, ``levels`` are those looked for, and ``kinds`` those of its spans.
+    """
+    edited = not _UNCHANGED.issuperset(levels)
+    said = _SENTENCES[verdict]
+    if verdict == "match" and kinds and _UNCHANGED.isdisjoint(kinds):
+        said = _CHANGED
+    elif verdict == "no_match" and edited:
+        said = _NO_COPY
+    if levels and not edited:
+        said += "; edited copies were not looked for"
+    return said.format(floor=floor)
 
 
 def coincidence_rate(length: int, measured: Mapping[int, float] = COINCIDENCE) -> float:

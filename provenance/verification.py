@@ -46,13 +46,15 @@ class Limits:
 
     ``contents``: stored texts verified for one range, once it is found; ``queries``: questions put to the engine;
     ``scan_bytes``: stored text read after which no candidates but the first ``contents`` are looked at (a range
-    of few or no words has many); ``cache_bytes``: normalised stored texts kept.
+    of few or no words has many); ``cache_bytes``: normalised stored texts kept; ``units``: parts of a text (functions,
+    or windows of 200 tokens) for which edited copies are looked for.
     """
 
     contents: int = 64
     queries: int = 20_000
     scan_bytes: int = 64 << 20
     cache_bytes: int = 64 << 20
+    units: int = 400
 
 
 @dataclass(frozen=True, slots=True)

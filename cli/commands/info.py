@@ -63,6 +63,10 @@ def _print(details: dict[str, Any], kernel_name: str) -> None:
     for name, floor in details["floors"].items():
         print(f"  {name:<11} finds every copy of {floor} normalised characters or more")
     print(f"  search      {details['engine']}")
+    found = "are not found: built without fingerprints"
+    if details["parameters"]["fingerprints"] != "none":
+        found = f"are found by fingerprints ({details['parameters']['fingerprints']})"
+    print(f"  edits       edited copies {found}")
     print(f"  kernel      {kernel_name}")
     if corpus["optout_version"]:
         print(f"  opt-outs    {corpus['optout_version']} acted on")

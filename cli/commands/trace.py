@@ -22,6 +22,7 @@ from cli.options import (
 from cli.state import ReportFormat
 from provenance.index import Index
 from provenance.reports import contract
+from provenance.traced import LEVELS, check_levels
 from provenance.verdict import DEFAULT_MIN_CHARS
 
 
@@ -33,6 +34,15 @@ def command(
     ] = DEFAULT_MIN_CHARS,
     sources: Annotated[int, typer.Option("--sources", "-n", min=0, metavar="N", help="Sources listed a span.")] = 5,
     exclude_repo: ExcludeRepository = None,
+    levels: Annotated[
+        str | None,
+        typer.Option(
+            "--levels",
+            metavar="LIST",
+            help=f"What to look for, with commas: {', '.join(LEVELS)}.",
+            show_default="all that the index knows",
+        ),
+    ] = None,
     exclude: Exclude = None,
     format: ReportFormatOption = ReportFormat.human,
     fail_on: FailOnOption = FailOn.match,
@@ -40,8 +50,9 @@ def command(
 ) -> int:
     """Find where texts come from: repository, path, lines and licence of every matching source.
 
-    Every span shown stands in a stored text; its ends are exact on both sides. Sources are matching sources:
-    none is claimed to be the origin.
+    Exact spans stand in a stored text as they are, exact on both sides. Edited copies - other comments, other names,
+    other statements - are shown where enough is alike, with what was renamed. Sources are matching sources: none is
+    claimed to be the origin.
 
     Examples:
 
@@ -53,6 +64,8 @@ def command(
     from cli.sources_view import SourcesView
     from provenance.tracing import trace
 
+    wanted = LEVELS if levels is None else [level.strip() for level in levels.split(",")]
+    check_levels(wanted)
     with Index.open(index_folder(index)) as opened:
         notice_slow_kernel()
         return judge(
@@ -60,10 +73,12 @@ def command(
             Inputs(paths or (), exclude or ()),
             ask=lambda text: trace(
                 opened,
-                text,
+                text.utf8,
                 min_chars=min_chars,
                 sources_limit=sources,
                 exclude_repositories=exclude_repo or (),
+                path=text.path,
+                levels=wanted,
             ),
             fields=contract.trace_result,
             show=SourcesView(opened),

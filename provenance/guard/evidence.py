@@ -87,6 +87,7 @@ class Examiner:
                 excerpt.text,
                 min_chars=self._policy.min_chars,
                 sources_limit=self._looked_at,
+                levels=("exact", "layout"),
             )
             spans = [each for each in found.spans if each.span.end > excerpt.start and each.span.start < excerpt.end]
             if spans:

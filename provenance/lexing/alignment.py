@@ -19,6 +19,7 @@ import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 from provenance import kernel
@@ -68,6 +69,10 @@ class Code:
         """Return a symbol by number; there are no negative numbers."""
         return Symbol._make(_SYMBOL.unpack_from(self.packed, symbol * _SYMBOL.size))
 
+    def __iter__(self) -> Iterator[Symbol]:
+        """Yield the symbols."""
+        return map(Symbol._make, _SYMBOL.iter_unpack(self.packed))
+
     def part(self, first: int, end: int) -> Code:
         """Return the code of the symbols [first, end); ranges still count in the whole text."""
         return Code(self.text, self.family, self.packed[_SYMBOL.size * first : _SYMBOL.size * end])
@@ -86,13 +91,20 @@ class Renaming(NamedTuple):
     times: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Alignment:
     """Corresponding symbols of two codes, ascending on both sides; at least one pair."""
 
     query: Code
     document: Code
     pairs: tuple[tuple[int, int], ...]
+
+    @cached_property
+    def symbols(self) -> tuple[tuple[Symbol, Symbol], ...]:
+        """Return the pairs themselves: a symbol of the query, and one of the document."""
+        (first, start), (last, end) = self.pairs[0], self.pairs[-1]
+        query, document = list(self.query.part(first, last + 1)), list(self.document.part(start, end + 1))
+        return tuple((query[i - first], document[j - start]) for i, j in self.pairs)
 
     @property
     def query_bytes(self) -> tuple[int, int]:
@@ -128,13 +140,15 @@ class Alignment:
     def equal_tokens(self) -> set[bytes]:
         """Return the distinct names, strings and numbers that are the same on both sides."""
         return {
-            self.query.token(i) for i, j in self.pairs if self.query[i].kind <= NUMBERS and not self._differ(i, j)
+            self.query.text[one.start : one.end]
+            for one, other in self.symbols
+            if one.kind <= NUMBERS and one.value == other.value
         }
 
     @property
     def similarity(self) -> float:
         """Return the share of symbols, of the longer side's range, that correspond and are equal or renamed alike."""
-        alike = sum(1 for i, j in self.pairs if self._is_alike(i, j))
+        alike = sum(_are_alike(one, other) for one, other in self.symbols)
         return (alike - self.conflicts) / max(self.query_length, self.document_length)
 
     @property
@@ -143,8 +157,7 @@ class Alignment:
         forth: dict[int, int] = {}
         back: dict[int, int] = {}
         count = 0
-        for i, j in self.pairs:
-            one, other = self.query[i], self.document[j]
+        for one, other in self.symbols:
             if one.kind == IDENTIFIERS:
                 alike = forth.setdefault(one.value, other.value) == other.value
                 count += not (back.setdefault(other.value, one.value) == one.value and alike)
@@ -154,9 +167,10 @@ class Alignment:
     def renamings(self) -> tuple[Renaming, ...]:
         """Return the names that differ with the names that stand for them most often, in order of occurrence."""
         counts: Counter[tuple[bytes, bytes]] = Counter()
-        for i, j in self.pairs:
-            if self.query[i].kind == IDENTIFIERS:
-                counts[self.document.token(j), self.query.token(i)] += 1
+        ours, theirs = self.query.text, self.document.text
+        for one, other in self.symbols:
+            if one.kind == IDENTIFIERS:
+                counts[theirs[other.start : other.end], ours[one.start : one.end]] += 1
         usual: dict[bytes, tuple[bytes, int]] = {}
         for (old, new), times in counts.items():
             if times > usual.get(old, (b"", 0))[1]:
@@ -173,24 +187,22 @@ class Alignment:
         query, document = self.query.text[slice(*self.query_bytes)], self.document.text[slice(*self.document_bytes)]
         if query == document:
             return "exact"
-        if self.gaps or not all(self._is_alike(i, j) for i, j in self.pairs):
+        if self.gaps or not all(_are_alike(one, other) for one, other in self.symbols):
             return "edited"
-        if any(self._differ(i, j) for i, j in self.pairs):
+        if any(one.value != other.value for one, other in self.symbols):
             return "renamed"
         same = _comments(query, self.query.family) == _comments(document, self.document.family)
         return "layout" if same else "comments"
-
-    def _differ(self, i: int, j: int) -> bool:
-        return self.query[i].value != self.document[j].value
-
-    def _is_alike(self, i: int, j: int) -> bool:
-        return self.query[i].kind == IDENTIFIERS or not self._differ(i, j)
 
 
 def align(query: Code, document: Code) -> Alignment | None:
     """Return the alignment of the best region, None where no seed is shared."""
     pairs = tuple(_PAIR.iter_unpack(kernel.align_symbols(query.packed, document.packed)))
     return Alignment(query, document, pairs) if pairs else None
+
+
+def _are_alike(one: Symbol, other: Symbol) -> bool:
+    return one.kind == IDENTIFIERS or one.value == other.value
 
 
 def _steps(pairs: Sequence[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:

@@ -136,7 +136,8 @@ def weigh(alignment: Alignment, bits_of_token: Callable[[bytes], float], grams: 
     ``bits_of_token`` gives the rarity of a name or literal in the corpus; ``grams`` is the sum of the bits of the
     shared fingerprints inside of the range.
     """
-    query, document = alignment.query, alignment.document
+    query = alignment.query
+    kinds = [0, 0, *(symbol.kind for symbol in query)]
     seen: set[tuple[int, int, int]] = set()
     forth: dict[int, int] = {}
     back: dict[int, int] = {}
@@ -144,9 +145,8 @@ def weigh(alignment: Alignment, bits_of_token: Callable[[bytes], float], grams: 
     consistent = conflicts = equal_names = all_names = 0
     run = run_characters = verbatim = verbatim_characters = 0
     before = (-2, -2)
-    for i, j in alignment.pairs:
-        one, other = query[i], document[j]
-        context = (query[i - 1].kind if i else 0, query[i - 2].kind if i > 1 else 0, one.kind)
+    for (i, j), (one, other) in zip(alignment.pairs, alignment.symbols, strict=True):
+        context = (kinds[i + 1], kinds[i], one.kind)
         new = context not in seen
         seen.add(context)
         equal = one.value == other.value

@@ -65,6 +65,7 @@ def trace_result(path: str, result: TraceResult) -> dict[str, Any]:
         **_measures(result.checked),
         "coverage": result.coverage,
         "complete": result.complete,
+        "levels": list(result.levels),
         "order": result.order,
         "spans": [_traced_span(span) for span in result.spans],
     }
@@ -142,7 +143,7 @@ def index_details(index: Index, *, verified: bool) -> dict[str, Any]:
             "segments": len(manifest.segments),
             "text_bytes": sum(entry.text_bytes for entry in manifest.segments),
         },
-        "parameters": index.parameters.as_dict(),
+        "parameters": {**index.parameters.as_dict(), "fingerprints": index.parameters.fingerprints},
         "filters": [
             {"kind": each.kind, "keys": each.keys, "expected_rate": each.expected_false_positive_rate}
             for each in index.filters
@@ -206,6 +207,8 @@ def _traced_span(traced: TracedSpan) -> dict[str, Any]:
         **span_fields(traced.span),
         "verified": True,
         "kind": traced.kind,
+        "similarity": traced.similarity,
+        "contents": traced.contents,
         "documents": traced.documents,
         "repositories": traced.repositories,
         "counts_exact": traced.counts_exact,
@@ -218,5 +221,11 @@ def _source_match(match: SourceMatch) -> dict[str, Any]:
     return {
         **source_fields(match.document, match.source, match.content_id),
         "exact": match.exact,
+        "level": match.level,
+        "similarity": match.similarity,
+        "renamings": [
+            {"document": each.document, "text": each.query, "times": each.times} for each in match.renamings
+        ],
+        "aligned": [{"text": range_fields(ours), "document": range_fields(theirs)} for ours, theirs in match.aligned],
         **range_fields(match.span),
     }

@@ -11,6 +11,8 @@ from provenance.verdict import sentence
 
 _CONTEXT = 3
 """Lines shown around a span."""
+_NAMES = 12
+"""Renamings listed of a source."""
 
 
 def trace_page(judgement: Judgement) -> str:
@@ -66,13 +68,18 @@ def _text(text: Judged, number: int) -> Iterator[str]:
     result = text.result
     yield f'<h2 id="text-{number}">{escaped("standard input" if text.path == "-" else text.path)}</h2>'
     verdict = result["verdict"]
-    yield f"<p><strong>{escaped(verdict.replace('_', ' '))}</strong>: {sentence(verdict, floor=result['floor'])}.</p>"
+    yield f"<p><strong>{escaped(verdict.replace('_', ' '))}</strong>: {_said(result)}.</p>"
     if not result.get("complete", True):
         yield "<p>More may be found: a bound on the work for one text was met.</p>"
     for span in result["spans"]:
         yield _heading(span)
         yield _excerpt(text.utf8.decode("utf-8"), span)
         yield _sources(span)
+
+
+def _said(result: Mapping[str, Any]) -> str:
+    kinds = {span["kind"] for span in result["spans"] if "kind" in span}
+    return sentence(result["verdict"], floor=result["floor"], levels=result.get("levels", ()), kinds=kinds)
 
 
 def _heading(span: Mapping[str, Any]) -> str:
@@ -82,7 +89,8 @@ def _heading(span: Mapping[str, Any]) -> str:
     if "sources" not in span:
         return f"<h3>{lines}: {size}{common}, not verified on the text</h3>"
     licenses = ", ".join(span["licenses"]) or "none listed"
-    return f"<h3>{lines}: {size}, {escaped(span['kind'])}{common}; in {spread(span)}; licences {escaped(licenses)}</h3>"
+    kind = escaped(span["kind"]) + (f", {span['similarity']:.0%} alike" if span["similarity"] < 1 else "")
+    return f"<h3>{lines}: {size}, {kind}{common}; in {spread(span)}; licences {escaped(licenses)}</h3>"
 
 
 def _excerpt(text: str, span: Mapping[str, Any]) -> str:
@@ -106,7 +114,7 @@ def _sources(span: Mapping[str, Any]) -> str:
         rows.append(
             (
                 f"{escaped(source['repository'])}<br><small>{escaped(source['revision'] or '')}</small>",
-                f"{where}<br><small>{escaped(source['swhid'])}</small>",
+                f"{where}<br><small>{escaped(source['swhid'])}</small>{_changes(source)}",
                 f"{escaped(source['license'])}<br><small>{escaped(origin)}</small>",
                 "<br>".join(escaped(each) for each in source["copyrights"]),
             )
@@ -114,3 +122,13 @@ def _sources(span: Mapping[str, Any]) -> str:
     hidden = span.get("documents", 0) - len(rows)
     more = f"<p><small>and {counted(hidden, 'more document')}</small></p>" if rows and hidden > 0 else ""
     return table(("repository, revision", "path, content", "licence", "copyright"), rows, numbers=False) + more
+
+
+def _changes(source: Mapping[str, Any]) -> str:
+    """Return what was done to a copy that is more than white space, and its renamings."""
+    if source["level"] in ("exact", "layout"):
+        return ""
+    names = [f"{each['document']} to {each['text']}" for each in source["renamings"][:_NAMES]]
+    more = len(source["renamings"]) - len(names)
+    listed = f"; renamed: {', '.join(names)}{f' and {more:,} more' if more else ''}" if names else ""
+    return f"<br><small>{escaped(source['level'])}, {source['similarity']:.0%} alike{escaped(listed)}</small>"

@@ -158,11 +158,12 @@ async def traced(request: Request) -> HTMLResponse:
             values["traced"] = shown
             checked, verdict, floor, coverage = result.checked, result.verdict, result.floor, result.coverage
             spans, complete, total = [each.span for each in shown], result.complete, len(result.spans)
+            levels = result.levels
         else:
             checked = check(index, text, min_chars=min_chars)
             values["compared"], values["traced"] = [], []
             verdict, floor, coverage, complete = checked.verdict, checked.floor, checked.coverage, True
-            spans, total = list(checked.spans[:MOST_SPANS]), len(checked.spans)
+            spans, total, levels = list(checked.spans[:MOST_SPANS]), len(checked.spans), ()
         judged(verdict)
         marks = [(span.start, span.end, span.common) for span in spans]
         whole = text.count("\n") <= MOST_LINES
@@ -172,7 +173,7 @@ async def traced(request: Request) -> HTMLResponse:
             result=checked,
             verdict=verdict,
             title=_VERDICTS[verdict],
-            said=sentence(verdict, floor=floor),
+            said=sentence(verdict, floor=floor, levels=levels, kinds={each.kind for each in values["traced"]}),
             floor=floor,
             coverage=coverage,
             complete=complete,

@@ -18,7 +18,7 @@ from provenance.search.collecting import Reach
 from provenance.search.literal import search_literal
 from provenance.search.ranked import search_words
 from provenance.search.results import SearchResults
-from provenance.tracing import trace
+from provenance.tracing import LEVELS, Level, trace
 from provenance.verdict import DEFAULT_MIN_CHARS
 from provenance.verification import Limits
 
@@ -26,7 +26,7 @@ MOST_SOURCES = 100
 MOST_HITS = 100
 _COUNTED = 1_000
 """Documents counted, at least, where facets are asked for."""
-TRACE_LIMITS = Limits(queries=2_000)
+TRACE_LIMITS = Limits(queries=2_000, units=100)
 """Fewer questions to the engine than on one's own machine: nobody may keep a worker for long."""
 Short = Annotated[str, Field(max_length=500)]
 IndexName = Annotated[str | None, Field(max_length=64, description="Name of the index; the server's first without.")]
@@ -37,7 +37,7 @@ class _Body(BaseModel):
 
 
 class Text(_Body):
-    """One text of a batch; ``path`` comes back with its result."""
+    """One text of a batch; ``path`` comes back with its result, and its extension tells the language."""
 
     text: str
     path: Short = "-"
@@ -47,7 +47,7 @@ class CheckBody(_Body):
     """One ``text``, or a batch of ``texts``."""
 
     text: str | None = Field(None, description="The text to judge.")
-    path: Short = Field("-", description="Comes back with the result of `text`.")
+    path: Short = Field("-", description="Comes back with the result of `text`; tells the language.")
     texts: list[Text] | None = Field(None, min_length=1, description="Several texts at once.")
     index: IndexName = None
     min_chars: int = Field(DEFAULT_MIN_CHARS, ge=0, le=1_000_000, description="Run that makes a verdict.")
@@ -71,6 +71,7 @@ class TraceBody(CheckBody):
 
     sources: int = Field(5, ge=0, le=MOST_SOURCES, description="Sources listed a span.")
     exclude_repositories: list[Short] = Field(default=[], max_length=100, description="Shell patterns, ignoring case.")
+    levels: list[Level] = Field(default=list(LEVELS), min_length=1, max_length=5, description="What to look for.")
 
 
 class SearchBody(_Body):
@@ -123,6 +124,8 @@ def answer_trace(index: Index, body: TraceBody, most: int, judged: Callable[[str
             min_chars=body.min_chars,
             sources_limit=body.sources,
             exclude_repositories=body.exclude_repositories,
+            path=each.path,
+            levels=body.levels,
             limits=TRACE_LIMITS,
         )
         judged(result.verdict)
