@@ -13,6 +13,7 @@ from cli.terminal import one_line, plural, size, styled, wants_colour
 from indexer.report import BuildReport, Progress
 from provenance.index import Index
 from provenance.reports import contract
+from provenance.verdict import COINCIDENCE
 
 if TYPE_CHECKING:
     from provenance.search.elasticsearch.cluster import ClusterSettings
@@ -76,15 +77,13 @@ def finish(folder: str, report: BuildReport, format: Format) -> int:
     return 0
 
 
-def write_page(folder: str, report: BuildReport, path: str) -> None:
+def write_page(report: BuildReport, path: str) -> None:
     """Write the report as a web page. Raises `StorageError`."""
-    from indexer.report_page import FilterFacts, report_page
+    from indexer.report_page import report_page
     from provenance.storage import refusals_named
 
-    with Index.open(folder) as index:
-        facts = [FilterFacts(each.kind, each.keys, each.expected_false_positive_rate) for each in index.filters]
     with refusals_named(path), open(path, "w", encoding="utf-8") as file:
-        file.write(report_page(report, facts))
+        file.write(report_page(report))
 
 
 def plain(value: Any) -> Any:
@@ -115,6 +114,7 @@ def _print(report: BuildReport) -> None:
     ):
         if count:
             print(f"  documents  {count:,} {what}")
+    _table("sources", tally.places)
     _table("languages", tally.languages)
     _table("licences", tally.licenses)
     if tally.skipped:
@@ -127,6 +127,18 @@ def _print(report: BuildReport) -> None:
     if report.sizes and tally.text_bytes:
         parts = ", ".join(f"{name} {size(value)}" for name, value in report.sizes.items() if value)
         print(f"  size       {size(sum(report.sizes.values()))} ({parts})")
+    for each in report.filters:
+        fill = f"{each.fill:.0%} of the bits set, " if each.fill is not None else ""
+        keys = f"{each.keys:,} keys, " if each.keys is not None else ""
+        print(f"  filter     {each.kind}: {keys}{fill}{each.expected_false_positive_rate:.1e} expected error a window")
+    rates = dict(report.coincidence.rates) if report.coincidence is not None else COINCIDENCE
+    curve = ", ".join(f"{length}: {100 * rate:.2g} %" for length, rate in sorted(rates.items()))
+    basis = (
+        f"measured on {report.coincidence.snippets:,} of this corpus"
+        if report.coincidence is not None
+        else "not measured here, too few repositories; of Python packages"
+    )
+    print(f"  chance     unrelated snippets that hold a run of so many characters ({basis}): {curve}")
     for notice in report.notices:
         print(f"  note       {one_line(notice)}")
 
@@ -135,5 +147,5 @@ def _table(title: str, counts: dict[str, list[int]], most: int = 6) -> None:
     if not counts:
         return
     ordered = sorted(counts.items(), key=lambda item: (-item[1][0], item[0]))
-    shown = ", ".join(f"{one_line(name)} {documents:,}" for name, (documents, _) in ordered[:most])
+    shown = ", ".join(f"{one_line(name)} {documents:,} ({size(held)})" for name, (documents, held) in ordered[:most])
     print(f"  {title:<10} {shown}" + (f", and {len(ordered) - most} more" if len(ordered) > most else ""))

@@ -66,7 +66,7 @@ class TaskResult:
         """Return a result that was kept. Raises `ValueError`, `TypeError` or `KeyError` for anything else."""
         value = json.loads(data)
         value["segments"] = [SegmentEntry(**entry) for entry in value["segments"]]
-        value["spills"] = [Spill(tuple(entry["tiles"]), tuple(entry["samples"])) for entry in value["spills"]]
+        value["spills"] = [Spill(**{k: tuple(names) for k, names in entry.items()}) for entry in value["spills"]]
         value["tally"] = Tally(**value["tally"])
         return cls(**value)
 
@@ -199,7 +199,7 @@ class Scratch:
         return results
 
     def _complete(self, result: TaskResult) -> bool:
-        spilled = [name for spill in result.spills for name in (*spill.tiles, *spill.samples)]
+        spilled = [name for spill in result.spills for name in spill.names]
         return all((self.keys / name).is_file() for name in spilled) and all(
             (self._segments / entry.id / "manifest.json").is_file() for entry in result.segments
         )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
-from indexer.report import BuildReport
+from indexer.report import BuildReport, FilterFacts, together, told
+from provenance.manifest import Coincidence
 from provenance.reports.page import escaped, facts, page, table
 from provenance.verdict import COINCIDENCE
 
@@ -13,16 +13,7 @@ _MOST = 40
 """Rows of a table that are shown; the rest is summed up in a last one."""
 
 
-@dataclass(frozen=True, slots=True)
-class FilterFacts:
-    """One membership filter of the index: its kind, the distinct keys in it, and the false-positive rate to expect."""
-
-    kind: str
-    keys: int | None
-    expected_false_positive_rate: float
-
-
-def report_page(report: BuildReport, filters: Sequence[FilterFacts] = (), *, title: str = "Build report") -> str:
+def report_page(report: BuildReport, *, title: str = "Build report") -> str:
     """Return the report as an HTML document: counts and bytes by source, language and licence, what was skipped and
     why, rates, the parts of the index, the filters' fill and expected error, and how likely a coincidence is."""
     tally = report.tally
@@ -39,8 +30,8 @@ def report_page(report: BuildReport, filters: Sequence[FilterFacts] = (), *, tit
         _reasons("Remarks", tally.remarks, {}, tally.examples),
         _pairs("Rules", report.rules.items()),
         _parts(report),
-        _filters(filters),
-        _coincidence(),
+        _filters(report.filters),
+        _coincidence(report.coincidence),
         _list("Notes", report.notices),
     ]
     return page(title, body)
@@ -126,38 +117,37 @@ def _parts(report: BuildReport) -> str:
 
 
 def _filters(filters: Sequence[FilterFacts]) -> str:
-    together = 1.0
-    for one in filters:
-        together *= 1 - one.expected_false_positive_rate
     rows = [
         (
             escaped(one.kind),
             f"{one.keys:,}" if one.keys is not None else "unknown",
+            _size(one.bytes) if one.bytes is not None else "",
+            f"{100 * one.fill:.1f} %" if one.fill is not None else "",
             f"{one.expected_false_positive_rate:.2e}",
         )
         for one in filters
     ]
     if len(rows) > 1:
-        rows.append(("all, asked together", "", f"{1 - together:.2e}"))
-    return _table("Membership filters", ("filter", "keys", "expected error of one window"), rows)
+        rows.append(("all, asked together", "", "", "", f"{together(filters):.2e}"))
+    return _table("Membership filters", ("filter", "keys", "size", "bits set", "expected error of one window"), rows)
 
 
-def _coincidence() -> str:
-    """Return the measured curve: the share of unrelated snippets that hold a run of some length by coincidence."""
+def _coincidence(measured: Coincidence | None) -> str:
+    """Return the curve: the share of unrelated snippets that hold a run of some length by coincidence."""
     width, height, left = 460, 24, 150
-    highest = max(COINCIDENCE.values())
+    rates = dict(measured.rates) if measured is not None else COINCIDENCE
+    highest = max(rates.values()) or 1.0
     bars = "".join(
         f'<text x="0" y="{i * height + 16}">{length} characters</text>'
         f'<rect x="{left}" y="{i * height + 5}" width="{max(1, round(width * rate / highest))}" height="14"/>'
-        f'<text x="{left + max(1, round(width * rate / highest)) + 6}" y="{i * height + 16}">{100 * rate:g} %</text>'
-        for i, (length, rate) in enumerate(sorted(COINCIDENCE.items()))
+        f'<text x="{left + max(1, round(width * rate / highest)) + 6}" y="{i * height + 16}">{100 * rate:.3g} %</text>'
+        for i, (length, rate) in enumerate(sorted(rates.items()))
     )
-    said = ", ".join(f"{length}: {100 * rate:g} %" for length, rate in sorted(COINCIDENCE.items()))
+    said = ", ".join(f"{length}: {100 * rate:.3g} %" for length, rate in sorted(rates.items()))
     return (
-        "<h2>Coincidence</h2><p>Share of unrelated 250-character snippets in which a run of this many normalised "
-        "characters is found by coincidence, as measured on Python packages.</p>"
+        f"<h2>Coincidence</h2><p>{escaped(told(measured))}</p>"
         f'<svg role="img" aria-label="{said}" width="100%" viewBox="0 0 {left + width + 60} '
-        f'{height * len(COINCIDENCE)}">{bars}</svg>'
+        f'{height * len(rates)}">{bars}</svg>'
     )
 
 

@@ -17,11 +17,11 @@ from indexer.known import unique_sorted, write_known
 from indexer.plan import Plan, Scratch, TaskResult
 from indexer.pool import Work, run_tasks
 from indexer.removals import after_adding
-from indexer.report import BuildReport, Listener, Phase, Progress, part_sizes
+from indexer.report import BuildReport, Listener, Phase, Progress, filter_facts, part_sizes
 from indexer.sources.base import DocumentSource
 from indexer.worker import Job, KeyTask, peak_memory
 from provenance.errors import CorpusError, MismatchError, ParameterError, SearchError
-from provenance.manifest import Corpus, LayerEntry, Manifest, Removed, SegmentEntry, file_sha256
+from provenance.manifest import Coincidence, Corpus, LayerEntry, Manifest, Removed, SegmentEntry, file_sha256
 from provenance.parameters import Parameters
 from provenance.removal import DOCUMENTS, read_documents
 from provenance.search import discard, settle, tidy
@@ -36,10 +36,20 @@ MAX_LAYERS = len(LAYER_SHARES)
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """Spilled keys of one layer to be."""
+    """Spilled keys of one layer to be: ``held`` are tiles of repositories that are held out of ``tiles``."""
 
     tiles: list[Path]
     samples: list[Path]
+    held: list[Path]
+    snippets: list[Path]
+
+    def __add__(self, other: _Keys) -> _Keys:
+        return _Keys(
+            self.tiles + other.tiles,
+            self.samples + other.samples,
+            self.held + other.held,
+            self.snippets + other.snippets,
+        )
 
 
 class Run:
@@ -151,7 +161,8 @@ class Run:
             raise CorpusError(f"{places}: nothing to index: no text was found (skipped: {skipped or 'nothing'})")
         self.report.digest, self.report.generation = old.digest, old.generation
         self.report.documents, self.report.segments = old.documents, len(old.segments)
-        self.report.sizes = part_sizes(self.root, old)
+        self.report.sizes, self.report.coincidence = part_sizes(self.root, old), old.coincidence
+        self.report.filters = filter_facts(self.root)
         return self.report
 
     def commit(
@@ -176,12 +187,16 @@ class Run:
             if rebuild is None and len(layers) >= MAX_LAYERS:
                 rebuild = before.segments
             keys = self._spilled(results)
-            removed = after_adding(self.root, self.number, before.removed, keys.tiles) if removed is None else removed
+            if removed is None:
+                removed = after_adding(self.root, self.number, before.removed, keys.tiles + keys.held)
             new = [entry.id for result in results for entry in result.segments]
             if rebuild is not None:
                 layers = ()
                 keys, new = self._with_old_keys(keys, new, rebuild)
+            coincidence = before.coincidence
             if new:
+                if not layers:
+                    coincidence = self._coincidence(keys)
                 layers = (*layers, self._build_layer(keys, new, LAYER_SHARES[len(layers)]))
         with self.phase("finishing"):
             added = sum(entry.text_bytes for result in results for entry in result.segments)
@@ -193,6 +208,7 @@ class Run:
                 segments=segments,
                 layers=layers,
                 removed=removed,
+                coincidence=coincidence,
             )
             manifest = with_digest(self.root, draft, replace(corpus, built=utc_now()))
             report.kept_for_readers = replace_manifest(self.root, manifest)
@@ -203,7 +219,8 @@ class Run:
                 report.notices.append(f"the alias on the cluster still names the index before ({error})")
         report.digest, report.generation, report.documents = manifest.digest, self.number, manifest.documents
         report.segments = len(segments)
-        report.sizes = part_sizes(self.root, manifest)
+        report.sizes, report.coincidence = part_sizes(self.root, manifest), manifest.coincidence
+        report.filters = filter_facts(self.root)
         report.peak_memory = max(report.peak_memory, peak_memory())
         return report
 
@@ -230,6 +247,8 @@ class Run:
         return _Keys(
             [folder / name for spill in spills for name in spill.tiles],
             [folder / name for spill in spills for name in spill.samples],
+            [folder / name for spill in spills for name in spill.held],
+            [folder / name for spill in spills for name in spill.snippets],
         )
 
     def _with_old_keys(self, keys: _Keys, new: list[str], rebuild: Sequence[SegmentEntry]) -> tuple[_Keys, list[str]]:
@@ -242,8 +261,14 @@ class Run:
         tasks = [KeyTask(first + at, entry, entry.text_bytes) for at, entry in enumerate(rebuild)]
         done = self._work(job, tasks)
         old = self._spilled([done[task.number] for task in tasks])
-        joined = _Keys(old.tiles + keys.tiles, old.samples + keys.samples)
-        return joined, [entry.id for entry in rebuild] + new
+        return old + keys, [entry.id for entry in rebuild] + new
+
+    def _coincidence(self, keys: _Keys) -> Coincidence | None:
+        if not keys.snippets:
+            return None
+        from indexer.coincidence import measured
+
+        return measured(keys.tiles, keys.snippets, self._parameters.geometry)
 
     def _build_layer(self, keys: _Keys, segments: list[str], share: float) -> LayerEntry:
         from indexer.layers import build_layer
@@ -255,7 +280,7 @@ class Run:
         folder = self.root / "layers" / name
         report = build_layer(
             folder,
-            keys.tiles,
+            keys.tiles + keys.held,
             keys.samples,
             geometry=parameters.geometry,
             target=parameters.false_positive_rate * share,

@@ -11,6 +11,7 @@ import hashlib
 import json
 import struct
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 RUN_BYTES = 64 << 20
 """Text after which keys are spilled, so that the collector's memory is bounded whatever the segment's size."""
+HELD_OUT = 16
+"""One repository in so many is held out to measure coincidence."""
 MAX_DOCUMENTS = 200_000
 """Documents after which a segment ends: their ids and sources are in memory until then."""
 _OURS = ("sources.blk", "contents.bin", "documents.bin", "digest.bin", "manifest.json")
@@ -42,10 +45,21 @@ _OURS = ("sources.blk", "contents.bin", "documents.bin", "digest.bin", "manifest
 
 @dataclass(frozen=True, slots=True)
 class Spill:
-    """Files of keys written for one segment, to be merged into a layer."""
+    """Files of keys written for one segment, to be merged into a layer.
+
+    ``held`` are tiles too, of repositories that are held out to measure coincidence (`indexer.coincidence`), and
+    ``snippets`` the snippets chosen in them.
+    """
 
     tiles: tuple[str, ...] = ()
     samples: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    snippets: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all files."""
+        return (*self.tiles, *self.samples, *self.held, *self.snippets)
 
 
 @lru_cache(maxsize=65536)
@@ -60,46 +74,80 @@ def repository_number(repository: str) -> int:
     return xxhash.xxh3_64_intdigest(repository.casefold().encode("utf-8", "surrogatepass")) & 0xFFFFFFFF
 
 
+def held_out(repository: str) -> bool:
+    """Return whether a repository is held out to measure coincidence: one in `HELD_OUT`."""
+    return repository_number(repository) % HELD_OUT == 0
+
+
 class KeySpiller:
-    """Gathers the keys of texts and spills them as sorted runs."""
+    """Gathers the keys of texts and spills them as sorted runs, those of repositories that are held out by themselves.
+
+    Nothing is held out where no samples are gathered: there are too few repositories.
+    """
 
     def __init__(self, prefix: Path, parameters: Parameters, group: int) -> None:
         """Spill to files that begin with ``prefix``; ``group`` 0 gathers no samples."""
+        from indexer.coincidence import Snippets
+
         self._prefix = prefix
         self._parameters = parameters
         self._group = group
         self._tiles: list[str] = []
         self._samples: list[str] = []
-        self._bytes = 0
+        self._held: list[str] = []
+        self._bytes = self._held_bytes = 0
+        self._snippets = Snippets(parameters.geometry)
         self.samples = group > 0
         """Whether samples are gathered."""
-        self._collector = self._new_collector()
+        self._collector = self._new_collector(group)
+        self._apart = self._new_collector(0)
 
-    def _new_collector(self) -> KeyCollector:
+    def _new_collector(self, group: int) -> KeyCollector:
         from provenance import kernel
 
         p = self._parameters
-        return kernel.KeyCollector(p.width, p.stride, p.seed, self._group, words=False)
+        return kernel.KeyCollector(p.width, p.stride, p.seed, group, words=False)
 
     def add(self, text: bytes, repository: str) -> None:
         """Gather from a text that is new."""
+        number = repository_number(repository) if self.samples else 0
+        if self.samples and held_out(repository):
+            self._snippets.add(text, number)
+            self._apart.add(text, 0)
+            self._collector.add_samples(text, number)
+            self._held_bytes += len(text)
+        else:
+            self._collector.add(text, number)
         self._bytes += len(text)
-        self._collector.add(text, repository_number(repository) if self.samples else 0)
         if self._bytes >= RUN_BYTES:
             self._spill()
-            self._collector = self._new_collector()
+            self._collector = self._new_collector(self._group)
+        if self._held_bytes >= RUN_BYTES:
+            self._spill_held()
+            self._apart = self._new_collector(0)
 
-    def add_repository(self, text: bytes, repository: str) -> None:
-        """Gather that a known text stands in one more repository."""
-        self._collector.add_samples(text, repository_number(repository))
+    def add_repository(self, text: bytes, repository: str, others: Iterable[str]) -> None:
+        """Gather that a known text stands in one more repository than ``others``."""
+        if held_out(repository) or not all(map(held_out, others)):
+            self._collector.add_samples(text, repository_number(repository))
+        else:
+            self._collector.add(text, repository_number(repository))
 
     def finish(self) -> Spill:
         """Spill the rest; return the files, durable."""
         self._spill()
-        del self._collector  # its memory is the engine's from here on
+        if self._held_bytes:
+            self._spill_held()
+        del self._collector, self._apart  # their memory is the engine's from here on
+        snippets = []
+        if records := self._snippets.records():
+            path = self._prefix.with_name(f"{self._prefix.name}.snippets")
+            _write(path, records)
+            snippets.append(path.name)
+        spill = Spill(tuple(self._tiles), tuple(self._samples), tuple(self._held), tuple(snippets))
         with refusals_named(self._prefix):
-            fsync_all([self._prefix.with_name(name) for name in (*self._tiles, *self._samples)])
-        return Spill(tuple(self._tiles), tuple(self._samples))
+            fsync_all([self._prefix.with_name(name) for name in spill.names])
+        return spill
 
     def _spill(self) -> None:
         run = len(self._tiles)
@@ -113,6 +161,12 @@ class KeySpiller:
             _write(samples, struct.pack("<Q", len(keys) // 8), keys, repositories)
             self._samples.append(samples.name)
         self._bytes = 0
+
+    def _spill_held(self) -> None:
+        held = self._prefix.with_name(f"{self._prefix.name}-{len(self._held)}.held")
+        _write(held, self._apart.tiles())
+        self._held.append(held.name)
+        self._held_bytes = 0
 
 
 class SegmentBuilder:
@@ -194,8 +248,8 @@ class SegmentBuilder:
         name = document.source.repository.casefold()
         # Who is held by as many repositories as it takes is common already.
         if name not in holders and len(holders) < self._parameters.common_repositories:
+            self._keys.add_repository(document.utf8, name, holders)
             holders.add(name)
-            self._keys.add_repository(document.utf8, document.source.repository)
 
     def finish(self) -> tuple[SegmentEntry, Spill]:
         """Write what is left, make all of it durable, and give the segment its name."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from indexer.faults import reach
 from indexer.known import SortedIds
 from indexer.plan import Scratch, Task, TaskResult
-from indexer.segments import KeySpiller, SegmentBuilder
+from indexer.segments import KeySpiller, SegmentBuilder, held_out
 from indexer.sources.base import DocumentSource, Tally
 from provenance.manifest import Removed, SegmentEntry
 from provenance.parameters import Parameters
@@ -161,10 +161,11 @@ class Worker:
                 if spiller.samples:
                     for _, source in segment.sources(content):
                         names.setdefault(source.repository.casefold(), source.repository)
-                repositories = list(names.values())[: job.parameters.common_repositories]
+                # A text that one repository has which is not held out is not held out.
+                repositories = sorted(names.values(), key=held_out)[: job.parameters.common_repositories]
                 spiller.add(text, repositories[0] if repositories else "")
                 for repository in repositories[1:]:
-                    spiller.add_repository(text, repository)
+                    spiller.add_repository(text, repository, repositories[:1])
                 heard(len(text), 0, 0)
         finally:
             segment.close()

@@ -115,7 +115,7 @@ def check(
         windows=windows,
         hits=hits,
         expected_false_hits=expected,
-        coincidence_rate=coincidence_rate(max(min_chars, index.geometry.width)),
+        coincidence_rate=coincidence_rate(max(min_chars, index.geometry.width), index.coincidence),
         coverage=covered(shown) / len(content) if content else 0.0,
         spans=tuple(
             normalised.span(

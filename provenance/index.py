@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from provenance.manifest import NAME, Corpus, Manifest, file_sha256
 from provenance.parameters import Parameters
 from provenance.records import ContentRef, Source
 from provenance.storage import refusals_named
+from provenance.verdict import COINCIDENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,6 +101,15 @@ class Index:
     def digest(self) -> str:
         """Return the hex SHA-256 over what decides answers: equal digests, equal answers."""
         return self.manifest.digest
+
+    @property
+    def coincidence(self) -> Mapping[int, float]:
+        """Return the share of unrelated snippets that hold a run of some length by coincidence, by length.
+
+        As measured on this corpus, or where it was not (`Manifest.coincidence` is None) on Python packages.
+        """
+        measured = self.manifest.coincidence
+        return dict(measured.rates) if measured is not None else COINCIDENCE
 
     @property
     def documents(self) -> int:

@@ -37,6 +37,20 @@ class Corpus:
 
 
 @dataclass(frozen=True, slots=True)
+class Coincidence:
+    """How often unrelated snippets hold a run by coincidence, as measured when the index was built or compacted.
+
+    ``rates`` are pairs: a length in normalised units, ascending, and the share of ``snippets`` that hold a run of that
+    length or more. They come from ``repositories`` that were held out; ``copied`` more were copies and are left out.
+    """
+
+    rates: tuple[tuple[int, float], ...]
+    snippets: int
+    copied: int
+    repositories: int
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentEntry:
     """One segment; ``repositories`` counts the distinct ones in it, ``manifest`` is its manifest's SHA-256."""
 
@@ -88,6 +102,7 @@ class Manifest:
     attached: tuple[Mapping[str, Any], ...] = ()
     digest: str = ""
     removed: Removed = field(default_factory=Removed)
+    coincidence: Coincidence | None = None
 
     def to_bytes(self) -> bytes:
         """Return the file as it is written."""
@@ -103,6 +118,11 @@ class Manifest:
             "attached": [dict(entry) for entry in self.attached],
             "removed": {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self.removed).items()},
         }
+        if self.coincidence is not None:
+            value["coincidence"] = {
+                **asdict(self.coincidence),
+                "rates": [list(pair) for pair in self.coincidence.rates],
+            }
         value["checksum"] = hashlib.sha256(canonical_json(value)).hexdigest()
         return json.dumps(value, indent=1, ensure_ascii=True).encode("ascii") + b"\n"
 
@@ -126,6 +146,7 @@ class Manifest:
                 attached=tuple(value["attached"]),
                 digest=str(value["digest"]),
                 removed=_removed(value["removed"]),
+                coincidence=_coincidence(value.get("coincidence")),
             )
         except (KeyError, TypeError, ValueError, ParameterError) as error:
             raise CorruptFile(path, f"an entry is missing or of the wrong kind ({error})") from None
@@ -134,6 +155,13 @@ class Manifest:
 def _removed(value: Mapping[str, Any]) -> Removed:
     fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in value.items()}
     return Removed(**fields)
+
+
+def _coincidence(value: Mapping[str, Any] | None) -> Coincidence | None:
+    if value is None:
+        return None
+    rates = tuple((int(length), float(rate)) for length, rate in value["rates"])
+    return Coincidence(rates, int(value["snippets"]), int(value["copied"]), int(value["repositories"]))
 
 
 def file_sha256(path: Path) -> str:

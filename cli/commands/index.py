@@ -172,7 +172,7 @@ def command(
             ),
         )
     if page is not None:
-        write_page(folder, report, page)
+        write_page(report, page)
     return finish(folder, report, format)
 
 

@@ -62,6 +62,10 @@ def _print(details: dict[str, Any], kernel_name: str) -> None:
         print(f"  filter {number:<4} {each['kind']}: {keys}{rate}")
     for name, floor in details["floors"].items():
         print(f"  {name:<11} finds every copy of {floor} normalised characters or more")
+    coincidence = details["coincidence"]
+    curve = ", ".join(f"{length}: {100 * rate:.2g} %" for length, rate in coincidence["rates"].items())
+    basis = "measured on this corpus" if coincidence["measured_on_this_corpus"] else "measured on Python packages"
+    print(f"  chance      unrelated snippets that hold a run of so many characters ({basis}): {curve}")
     print(f"  search      {details['engine']}")
     found = "are not found: built without fingerprints"
     if details["parameters"]["fingerprints"] != "none":

@@ -152,6 +152,11 @@ def index_details(index: Index, *, verified: bool) -> dict[str, Any]:
             "check": check_floor(index.geometry, DEFAULT_MIN_CHARS),
             "trace": trace_floor(index.geometry, DEFAULT_MIN_CHARS),
         },
+        "coincidence": {
+            "measured_on_this_corpus": manifest.coincidence is not None,
+            "rates": {str(length): rate for length, rate in sorted(index.coincidence.items())},
+            "snippets": manifest.coincidence.snippets if manifest.coincidence is not None else None,
+        },
         "engine": index.parameters.engine,
         "generation": manifest.generation,
         "verified": verified,

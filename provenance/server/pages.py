@@ -28,7 +28,7 @@ from provenance.server.snapshots import Snapshot
 from provenance.server.statistics import SIZE_CLASSES, holdings
 from provenance.server.views import CONTEXT, MOST_LINES, comparisons, marked_lines, repository_link
 from provenance.tracing import ORDER, trace
-from provenance.verdict import COINCIDENCE, DEFAULT_MIN_CHARS, check_floor, coincidence_rate, sentence, trace_floor
+from provenance.verdict import DEFAULT_MIN_CHARS, check_floor, coincidence_rate, sentence, trace_floor
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 LENGTHS = (64, 96, 128)
@@ -181,7 +181,7 @@ async def traced(request: Request) -> HTMLResponse:
             spans=spans,
             total=total,
             lines=marked_lines(text, marks, context=-1 if whole else CONTEXT),
-            rate=coincidence_rate(max(min_chars, index.geometry.width)),
+            rate=coincidence_rate(max(min_chars, index.geometry.width), index.coincidence),
             **values,
         )
 
@@ -319,7 +319,7 @@ async def index_page(request: Request, index: str | None = None) -> HTMLResponse
         bounds = [_bytes(bound) for bound in SIZE_CLASSES]
         labels = [f"below {bounds[0]}", *(f"{a} to {b}" for a, b in zip(bounds, bounds[1:], strict=False))]
         statistics = snapshot.statistics()
-        lengths = sorted({geometry.width, *LENGTHS, *COINCIDENCE})
+        lengths = sorted({geometry.width, *LENGTHS, *opened.coincidence})
         return _page(
             request,
             "index.html",
@@ -327,9 +327,14 @@ async def index_page(request: Request, index: str | None = None) -> HTMLResponse
             details=contract.index_details(opened, verified=False),
             statistics=statistics,
             sizes=list(zip([*labels, f"{bounds[-1]} or more"], statistics.sizes, strict=True)),
-            coincidence=[(str(length), round(1000 * rate)) for length, rate in sorted(COINCIDENCE.items())],
+            coincidence=[(str(length), round(1000 * rate)) for length, rate in sorted(opened.coincidence.items())],
             promises=[
-                (length, check_floor(geometry, length), trace_floor(geometry, length), coincidence_rate(length))
+                (
+                    length,
+                    check_floor(geometry, length),
+                    trace_floor(geometry, length),
+                    coincidence_rate(length, opened.coincidence),
+                )
                 for length in lengths
                 if length >= geometry.width
             ],

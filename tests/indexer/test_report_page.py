@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
-from indexer.report import BuildReport
-from indexer.report_page import FilterFacts, report_page
+from indexer.report import BuildReport, FilterFacts, filter_facts
+from indexer.report_page import report_page
 from indexer.sources.base import Remark, Tally
+from provenance import kernel
+from provenance.index import Index
+from provenance.manifest import Coincidence
 from provenance.records import Document, Skipped, Source, git_blob_id
 
 
@@ -51,7 +55,11 @@ def page() -> str:
     report.sizes = {"text": 100, "search": 300, "common": 0}
     report.rules = {"largest file": "5 bytes"}
     report.notices = ["a < b"]
-    return report_page(report, [FilterFacts("blocked", 12345, 1e-6), FilterFacts("pybloom", None, 2e-6)])
+    report.filters = [
+        FilterFacts("blocked", 12345, 65_536, 0.4567, 1e-6),
+        FilterFacts("pybloom", None, None, None, 2e-6),
+    ]
+    return report_page(report)
 
 
 def test_the_page_is_well_formed_and_needs_nothing_else() -> None:
@@ -76,9 +84,29 @@ def test_counts_shares_sizes_and_errors_are_the_reports_own() -> None:
     assert re.search(r"\|binary\|.*?\|1\|+1\.5 MB", text)
     assert re.search(r"unknown licence\|.*Ours &amp; theirs", text)
     assert re.search(r"search\|+300 B\|+75\.0 %", text)
-    assert re.search(r"blocked\|+12,345\|+1\.00e-06", text)
+    assert re.search(r"blocked\|+12,345\|+65\.5 kB\|+45\.7 %\|+1\.00e-06", text)
     assert re.search(r"all, asked together\|+3\.00e-06", text)
     assert "96 characters" in text
+
+
+def test_the_curve_says_what_it_was_measured_on() -> None:
+    report = BuildReport("idx", tally=tally())
+    assert "too few repositories" in report_page(report)
+    report.coincidence = Coincidence(((32, 0.25), (64, 0.0)), 1900, 100, 12)
+    shown = report_page(report)
+    assert "1,900 snippets of 12 repositories" in shown and "100 more were copies" in shown
+    assert 'aria-label="32: 25 %, 64: 0 %"' in shown
+
+
+def test_fill_is_the_share_of_bits_that_are_set(undisturbed: Path) -> None:
+    (facts,) = filter_facts(undisturbed)
+    with Index.open(undisturbed) as index:
+        body = (undisturbed / "layers" / index.manifest.layers[0].id / "membership.flt").read_bytes()[4096:]
+        assert (facts.kind, facts.keys) == ("blocked", index.manifest.layers[0].keys)
+        assert facts.expected_false_positive_rate == index.filters[0].expected_false_positive_rate
+    assert facts.bytes == 4096 + len(body)
+    assert facts.fill is not None
+    assert abs(facts.fill - kernel.count_ones(body) / (8 * len(body))) < (0.02 if len(body) > 1 << 18 else 1e-12)
 
 
 def test_a_long_table_ends_with_the_sum_of_the_rest() -> None:
