@@ -16,8 +16,11 @@ _ANSWERS = ("content", "text")
 class GuardedChoice:
     """Guards all text of one choice: every text field has a session of its own, tool calls have one together."""
 
-    def __init__(self, guard: Guard, prompt: str, index: int, answer: str) -> None:
-        """Begin choice ``index`` of an answer to ``prompt``; ``answer`` is its id in the audit."""
+    def __init__(self, guard: Guard, prompt: str, index: int, answer: str, *, followed: bool = False) -> None:
+        """Begin choice ``index`` of an answer to ``prompt``; ``answer`` is its id in the audit.
+
+        ``followed``: somebody asks for `news`.
+        """
         self.index = index
         self.sessions: dict[str, Session] = {}
         self.over = False
@@ -25,6 +28,8 @@ class GuardedChoice:
         self._guard = guard
         self._prompt = prompt
         self._answer = f"{answer}-{index}"
+        self._followed = followed
+        self._told = 0
         self._calls: list[dict[str, Any]] = []
         self._arguments: dict[int, list[str]] = {}
 
@@ -42,6 +47,12 @@ class GuardedChoice:
     def silent(self) -> bool:
         """Tell whether a policy that keeps text back rules here."""
         return self._guard.policy.blocks
+
+    def news(self) -> bool:
+        """Tell whether copies were judged since this was asked last."""
+        judged = sum(session.judged for session in self.sessions.values())
+        told, self._told = self._told, judged
+        return judged > told
 
     async def whole(self, choice: dict[str, Any]) -> None:
         """Guard a complete choice, in place."""
@@ -171,7 +182,9 @@ class GuardedChoice:
 
     def _session(self, field: str) -> Session:
         if field not in self.sessions:
-            self.sessions[field] = self._guard.session(self._prompt, answer=f"{self._answer}-{field}")
+            self.sessions[field] = self._guard.session(
+                self._prompt, answer=f"{self._answer}-{field}", followed=self._followed
+            )
         return self.sessions[field]
 
     def _citations(self) -> list[dict[str, Any]]:

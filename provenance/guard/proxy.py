@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -23,21 +22,20 @@ import httpx2
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from provenance.errors import ParameterError
-from provenance.guard.choices import GuardedChoice
 from provenance.guard.decisions import Audit, Tally
+from provenance.guard.exchange import Exchange, same, unreachable
 from provenance.guard.guarded import Guard, lookups
-from provenance.guard.openai_shapes import attribution, error_body, prompts_of
+from provenance.guard.openai_shapes import error_body
 from provenance.guard.policy import Policy
 from provenance.guard.upstream import require_address
 from provenance.server.snapshots import Slot
 
 _PASSED_ON = ("authorization", "openai-organization", "openai-project", "x-api-key", "api-key", "user-agent")
 _LARGEST_BODY = 32 << 20
-_RETURNED = ("content-type", "retry-after", "x-request-id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +130,8 @@ class _Proxy:
         try:
             answer = await self.client.get(request.url.path.removeprefix("/v1/"), headers=_headers(request))
         except httpx2.TransportError as error:
-            return _unreachable(error)
-        return _same(answer)
+            return unreachable(error)
+        return same(answer)
 
     async def generate(self, request: Request) -> Response:
         """Pass a question to the model on, and guard the answer."""
@@ -150,191 +148,22 @@ class _Proxy:
         try:
             snapshot = stack.enter_context(self._slot.lease())
             guard = Guard(snapshot.index, self._settings.policy, audit=self._audit, tally=self._tally, pool=self._pool)
-            exchange = _Exchange(self.client, guard, request, body, attach)
+            path = request.url.path.removeprefix("/v1/")
+            exchange = Exchange(self.client, guard, path, body, headers=_headers(request), attach=attach)
             if body.get("stream") is True:
                 return await exchange.streamed(stack)
             async with stack:
                 return await _while_wanted(request, exchange.whole())
         except httpx2.TransportError as error:
             await stack.aclose()
-            return _unreachable(error)
+            return unreachable(error)
         except BaseException:
             await stack.aclose()
             raise
 
 
-class _Exchange:
-    """One question and its answer."""
-
-    def __init__(
-        self, client: httpx2.AsyncClient, guard: Guard, request: Request, body: dict[str, Any], attach: bool
-    ) -> None:
-        self._client = client
-        self._guard = guard
-        self._path = request.url.path.removeprefix("/v1/")
-        self._headers = _headers(request)
-        self._body = body
-        self._attach = attach
-        self._prompts = prompts_of(body)
-        self._id = secrets.token_hex(8)
-        n = body.get("n")
-        self._each = n if isinstance(n, int) and n > 0 else 1
-
-    def _choice(self, index: int) -> GuardedChoice:
-        prompt = self._prompts[min(index // self._each, len(self._prompts) - 1)]
-        return GuardedChoice(self._guard, prompt, index, self._id)
-
-    async def whole(self) -> Response:
-        """Return the answer to a question without ``stream``."""
-        answer = await self._client.post(self._path, json=self._body, headers=self._headers)
-        if answer.status_code != 200:
-            return _same(answer)
-        try:
-            found = answer.json()
-            choices = found["choices"]
-            places = [int(choice["index"]) for choice in choices]
-        except (ValueError, KeyError, TypeError):
-            return JSONResponse(error_body(_MEANINGLESS, "upstream_error", "upstream_invalid"), 502)
-        guarded: list[tuple[int, GuardedChoice]] = []
-        for number, index in enumerate(places):
-            state = await self._settled(found, number, index)
-            guarded.append((index, state))
-        if self._attach:
-            found["attribution"] = attribution([(index, state.sessions) for index, state in guarded])
-        return JSONResponse(found)
-
-    async def _settled(self, found: dict[str, Any], number: int, index: int) -> GuardedChoice:
-        """Guard a choice of a complete answer; ask for other samples as far as the policy wants them."""
-        choice = found["choices"][number]
-        state = self._choice(index)
-        await state.whole(choice)
-        for attempt in range(1, self._guard.policy.attempts + 1):
-            if not state.wants_another:
-                break
-            sample = await self._another(index, attempt)
-            if sample is None:
-                break
-            other, usage = sample
-            _add_usage(found, usage)
-            other["index"] = index
-            again = self._choice(index)
-            await again.whole(other)
-            # Of answers that all end early the first is as good as any; one that does not is better.
-            if not again.ended:
-                found["choices"][number], state = other, again
-        return state
-
-    async def _another(self, index: int, attempt: int) -> tuple[dict[str, Any], Any] | None:
-        """Return another sample of one choice and what it used, or None where the upstream has none."""
-        body = {**self._body, "n": 1}
-        if isinstance(body.get("seed"), int):
-            body["seed"] += attempt
-        prompt = body.get("prompt")
-        if isinstance(prompt, list) and len(self._prompts) > 1:
-            body["prompt"] = prompt[min(index // self._each, len(prompt) - 1)]
-        try:
-            answer = await self._client.post(self._path, json=body, headers=self._headers)
-            found = answer.json()
-            return (dict(found["choices"][0]), found.get("usage")) if answer.status_code == 200 else None
-        except (httpx2.TransportError, ValueError, KeyError, IndexError, TypeError):
-            return None
-
-    async def streamed(self, stack: AsyncExitStack) -> Response:
-        """Return the answer to a question with ``stream``; ``stack`` is closed with it."""
-        question = self._client.build_request("POST", self._path, json=self._body, headers=self._headers)
-        answer = await self._client.send(question, stream=True)
-        stack.push_async_callback(answer.aclose)
-        if answer.status_code != 200 or not answer.headers.get("content-type", "").startswith("text/event-stream"):
-            async with stack:
-                await answer.aread()
-            return _same(answer)
-        return StreamingResponse(
-            self._events(answer, stack), media_type="text/event-stream", headers={"cache-control": "no-store"}
-        )
-
-    async def _events(self, answer: httpx2.Response, stack: AsyncExitStack) -> AsyncIterator[str]:
-        async with stack:
-            states: dict[int, GuardedChoice] = {}
-            expected = self._each * len(self._prompts)
-            frame: dict[str, Any] = {}
-            try:
-                async for line in answer.aiter_lines():
-                    if not line.startswith("data:"):
-                        continue
-                    data = line[5:].strip()
-                    if data == "[DONE]":
-                        break
-                    chunk = json.loads(data)
-                    if "error" in chunk or not isinstance(chunk.get("choices"), list):
-                        yield _event(chunk)
-                        continue
-                    frame = {name: value for name, value in chunk.items() if name not in ("choices", "usage")}
-                    async for event in self._guarded(chunk, states):
-                        yield event
-                    if (
-                        states
-                        and len(states) == expected
-                        and all(state.over and state.ended for state in states.values())
-                    ):
-                        break  # nobody is left to talk to; what the model goes on to say is not paid for
-                cut = False
-            except (httpx2.TransportError, ValueError):
-                cut = True
-            for index, state in states.items():
-                for choice in await state.cut_short():
-                    yield _event({**frame, "choices": [{**choice, "index": index}]})
-            if cut:
-                yield _event(error_body("the upstream ended in the middle of the answer", "upstream_error", "cut"))
-            else:
-                yield "data: [DONE]\n\n"
-
-    async def _guarded(self, chunk: dict[str, Any], states: dict[int, GuardedChoice]) -> AsyncIterator[str]:
-        choices = chunk["choices"]
-        if not choices:
-            yield _event(chunk)  # usage
-            return
-        for choice in choices:
-            index = int(choice.get("index", 0))
-            if index not in states:
-                states[index] = self._choice(index)
-            state = states[index]
-            was_over = state.over
-            for out in await state.delta(choice):
-                sent = {**chunk, "choices": [out]}
-                if state.over and not was_over and out is choice and self._attach:
-                    sent["attribution"] = attribution([(index, state.sessions)])
-                yield _event(sent)
-
-
-_MEANINGLESS = "the upstream's answer is no completion"
-
-
-def _event(value: Mapping[str, Any]) -> str:
-    return f"data: {json.dumps(value, separators=(',', ':'))}\n\n"
-
-
 def _headers(request: Request) -> dict[str, str]:
     return {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
-
-
-def _same(answer: httpx2.Response) -> Response:
-    headers = {name: answer.headers[name] for name in _RETURNED if name in answer.headers}
-    return Response(answer.content, answer.status_code, headers)
-
-
-def _unreachable(error: httpx2.TransportError) -> Response:
-    if isinstance(error, httpx2.TimeoutException) and not isinstance(error, httpx2.ConnectTimeout):
-        return JSONResponse(error_body("the upstream took too long", "upstream_error", "upstream_timeout"), 504)
-    return JSONResponse(error_body("the upstream cannot be reached", "upstream_error", "upstream_unavailable"), 502)
-
-
-def _add_usage(found: dict[str, Any], usage: Any) -> None:
-    """Add what another sample used, since somebody pays for it."""
-    total = found.get("usage")
-    if isinstance(total, dict) and isinstance(usage, dict):
-        for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
-            if isinstance(total.get(name), int) and isinstance(usage.get(name), int):
-                total[name] += usage[name]
 
 
 async def _read(request: Request) -> bytes:

@@ -66,10 +66,14 @@ class Session:
     """Guards one answer; for one thread at a time."""
 
     def __init__(self, guard: Guard, prompt: str = "", answer: str | None = None, *, followed: bool = False) -> None:
-        """Begin an answer to ``prompt``; ``answer`` is its id in the audit, ``followed``: `growing` is looked at."""
+        """Begin an answer to ``prompt``; ``answer`` is its id in the audit, ``followed``: `growing` is looked at.
+
+        ``judged`` counts how often a copy was judged.
+        """
         self.id = answer or secrets.token_hex(8)
         self.decisions: list[Decision] = []
         self.ending: Ending = ""
+        self.judged = 0
         self._guard = guard
         self._policy = guard.policy
         self._holds = guard.policy.blocks
@@ -144,6 +148,7 @@ class Session:
     def attribution(self) -> dict[str, Any]:
         """Return the machine-readable account of the answer; ranges count the text that was passed on."""
         index = self._guard.index.describe()
+        growing = {"growing": [each.as_dict() for each in self.growing]} if self._followed else {}
         return {
             "schema_version": 1,
             "id": self.id,
@@ -155,6 +160,7 @@ class Session:
             "coverage": self._coverage(),
             "spans": [each.as_dict() for each in self.decisions if each.action != "observe"],
             "observed": sum(each.action == "observe" for each in self.decisions),
+            **growing,
         }
 
     def _step(self, piece: str, *, over: bool) -> Release:
@@ -227,6 +233,7 @@ class Session:
     def _act(self, span: OpenSpan, made: list[Decision], review: _Review | None, *, growing: bool = False) -> None:
         """Judge a span and do what the policy says."""
         evidence, choice = self._examined(span, growing=growing)
+        self.judged += 1
         if choice.action not in BLOCKING:
             if growing:
                 length = span.end - span.start
