@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Debug
+from cli.options import Debug, OnError, PolicyName
+from cli.state import UPSTREAM_KEY_VARIABLE
 from provenance.errors import ParameterError
 
 
@@ -36,6 +37,18 @@ def command(
     origin: Annotated[
         list[str] | None, typer.Option("--origin", metavar="URL", help="Web page that may ask (CORS); repeatable.")
     ] = None,
+    upstream: Annotated[
+        str | None,
+        typer.Option("--upstream", "-u", metavar="URL", help="Playground: a server with a model, up to and with /v1."),
+    ] = None,
+    upstream_model: Annotated[
+        str | None, typer.Option("--upstream-model", metavar="NAME", help="Which model of it; else its first.")
+    ] = None,
+    policy: PolicyName = "annotate",
+    on_error: OnError = None,
+    streams: Annotated[
+        int, typer.Option("--streams", min=1, metavar="N", help="Answers that the model writes at a time.")
+    ] = 8,
     debug: Debug = False,
 ) -> int:
     """Serve indexes over HTTP: web pages, an API, and the routes of Data Portraits' server.
@@ -47,17 +60,32 @@ def command(
         provenance serve --index corpus.idx
 
         provenance serve --index stack=stack.idx --index ours=ours.idx --host 0.0.0.0 --key-file keys.txt
+
+        provenance serve --index corpus.idx --upstream http://127.0.0.1:8080/v1 --policy copyleft
     """
     from cli.notices import notice_slow_kernel
+    from provenance.guard.policy_file import load_policy
 
+    if upstream is None and (upstream_model is not None or policy != "annotate" or on_error is not None):
+        raise ParameterError("--upstream-model, --policy and --on-error are for the playground: say --upstream URL")
     try:
         from provenance.server.run import Address, serve
-    except ModuleNotFoundError as error:
-        raise ParameterError(
-            f"the server needs {error.name}; install it with `pip install 'corpus-provenance[server]'`"
-        ) from None
-    from provenance.server.settings import Settings, named_indexes
 
+        if upstream is not None:
+            import provenance.server.playground  # noqa: F401
+    except ModuleNotFoundError as error:
+        parts = "server" if upstream is None else "guard,server"
+        raise ParameterError(
+            f"the server needs {error.name}; install it with `pip install 'corpus-provenance[{parts}]'`"
+        ) from None
+    from provenance.server.settings import Settings, UpstreamSettings, named_indexes
+
+    behind = None
+    if upstream is not None:
+        key = os.environ.get(UPSTREAM_KEY_VARIABLE)
+        behind = UpstreamSettings(
+            upstream, load_policy(policy, on_error=on_error), model=upstream_model, key=key, streams=streams
+        )
     named = index or [value for value in (os.environ.get("PROVENANCE_INDEX"),) if value]
     settings = Settings(
         indexes=named_indexes(named),
@@ -66,6 +94,7 @@ def command(
         answer_seconds=time_limit,
         api_keys=_keys(key_file),
         origins=tuple(origin or ()),
+        upstream=behind,
         **({"workers": workers} if workers else {}),
     )
     notice_slow_kernel()

@@ -42,7 +42,14 @@ def create_app(settings: Settings) -> FastAPI:
     Raises what opening an index raises: a server with an index it cannot read does not start.
     """
     metrics = Metrics()
+    playground = None
+    if settings.upstream is not None:
+        # What it needs is installed with the guard.
+        from provenance.server.playground import Playground, router
+
+        playground = Playground(settings.upstream, settings.answer_seconds)
     serving = Serving(
+        playground=playground,
         settings=settings,
         snapshots=Snapshots(settings.indexes, settings.poll_seconds),
         gate=Gate(settings.workers, settings.queue, settings.answer_seconds, metrics),
@@ -54,6 +61,8 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         serving.stopping = True
         serving.gate.close()
+        if playground is not None:
+            await playground.close()
         serving.snapshots.close()
 
     app = FastAPI(
@@ -70,6 +79,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(api.router)
     app.include_router(compat.router)
     app.include_router(pages.router)
+    if playground is not None:
+        app.include_router(router)
     app.add_api_route("/api/v1/openapi.json", _openapi, include_in_schema=False)
     app.add_api_route("/healthz", _healthz, include_in_schema=False)
     app.add_api_route("/readyz", _readyz, include_in_schema=False)
@@ -118,6 +129,8 @@ async def _metrics(request: Request) -> Response:
     text = serving.metrics.render(
         running=serving.gate.running, waiting=serving.gate.waiting, generations=serving.snapshots.generations()
     )
+    if serving.playground is not None:
+        text += serving.playground.tally.render()
     return Response(text, media_type=CONTENT_TYPE)
 
 

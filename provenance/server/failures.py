@@ -26,6 +26,7 @@ KINDS: Mapping[int, str] = {
     422: "parameter",
     429: "busy",
     500: "internal",
+    502: "upstream",
     503: "unavailable",
 }
 MESSAGES: Mapping[int, str] = {

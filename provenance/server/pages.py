@@ -70,10 +70,15 @@ def _bytes(value: float) -> str:
 _TEMPLATES = _environment()
 
 
-def _page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+def rendered(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """Return a page from its template."""
     serving = serving_of(request)
     text = _TEMPLATES.get_template(template).render(
-        names=serving.snapshots.names, active=template, body_limit=serving.settings.body_bytes, **values
+        names=serving.snapshots.names,
+        active=template,
+        body_limit=serving.settings.body_bytes,
+        writes=serving.playground is not None,
+        **values,
     )
     return HTMLResponse(text.encode("utf-8", "replace"), status_code=status)
 
@@ -86,7 +91,7 @@ def wants_page(request: Request) -> bool:
 
 def failure_page(request: Request, refusal: Refusal, request_id: str) -> Response:
     """Return the page that says what went wrong."""
-    page = _page(request, "failure.html", refusal.status, refusal=refusal, request_id=request_id, name=None)
+    page = rendered(request, "failure.html", refusal.status, refusal=refusal, request_id=request_id, name=None)
     page.headers.update({k: v for k, v in failure_answer(refusal, request_id).headers.items() if k in _KEPT})
     return page
 
@@ -136,7 +141,7 @@ async def _ask(request: Request, name: str | None, question: Callable[[Snapshot]
 async def start(request: Request, index: str | None = None) -> HTMLResponse:
     """Show where to paste."""
     name = serving_of(request).snapshots.slot(index).name
-    return _page(request, "trace.html", name=name, text="", min_chars=DEFAULT_MIN_CHARS, result=None)
+    return rendered(request, "trace.html", name=name, text="", min_chars=DEFAULT_MIN_CHARS, result=None)
 
 
 @router.post("/")
@@ -167,7 +172,7 @@ async def traced(request: Request) -> HTMLResponse:
         judged(verdict)
         marks = [(span.start, span.end, span.common) for span in spans]
         whole = text.count("\n") <= MOST_LINES
-        return _page(
+        return rendered(
             request,
             "trace.html",
             result=checked,
@@ -220,7 +225,7 @@ async def _search(request: Request, fields: Mapping[str, list[str]]) -> HTMLResp
         **settings,
     )
     if not body.query:
-        return _page(request, "search.html", name=name, body=body, found=None)
+        return rendered(request, "search.html", name=name, body=body, found=None)
     scan_bytes = serving_of(request).settings.scan_bytes
 
     def ask(snapshot: Snapshot) -> HTMLResponse:
@@ -242,7 +247,7 @@ async def _search(request: Request, fields: Mapping[str, list[str]]) -> HTMLResp
             )
             for hit in found.hits
         ]
-        return _page(
+        return rendered(
             request,
             "search.html",
             name=name,
@@ -270,7 +275,7 @@ async def document(request: Request, document: str, index: str | None = None, li
         if found is None:
             raise Refusal(404, "there is no such document in this index")
         places = snapshot.index.sources(found.ref)
-        return _page(
+        return rendered(
             request,
             "document.html",
             name=snapshot.name,
@@ -296,7 +301,7 @@ async def lookup(request: Request, owner: str = "", repository: str = "", index:
         if filters:
             snapshot.require_texts()
         found = holdings(snapshot.index, filters) if filters else None
-        return _page(
+        return rendered(
             request,
             "lookup.html",
             name=snapshot.name,
@@ -320,7 +325,7 @@ async def index_page(request: Request, index: str | None = None) -> HTMLResponse
         labels = [f"below {bounds[0]}", *(f"{a} to {b}" for a, b in zip(bounds, bounds[1:], strict=False))]
         statistics = snapshot.statistics()
         lengths = sorted({geometry.width, *LENGTHS, *opened.coincidence})
-        return _page(
+        return rendered(
             request,
             "index.html",
             name=snapshot.name,
@@ -353,7 +358,7 @@ async def api_page(request: Request) -> HTMLResponse:
         for method, operation in methods.items()
     ]
     name = serving_of(request).snapshots.names[0]
-    return _page(request, "api.html", name=name, operations=operations)
+    return rendered(request, "api.html", name=name, operations=operations)
 
 
 def _fields_of(described: Mapping[str, Any], operation: Mapping[str, Any]) -> list[tuple[str, str, str]]:

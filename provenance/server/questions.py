@@ -32,18 +32,20 @@ Short = Annotated[str, Field(max_length=500)]
 IndexName = Annotated[str | None, Field(max_length=64, description="Name of the index; the server's first without.")]
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """What is sent as JSON: fields of the right types, and no others."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Text(_Body):
+class Text(Body):
     """One text of a batch; ``path`` comes back with its result, and its extension tells the language."""
 
     text: str
     path: Short = "-"
 
 
-class CheckBody(_Body):
+class CheckBody(Body):
     """One ``text``, or a batch of ``texts``."""
 
     text: str | None = Field(None, description="The text to judge.")
@@ -74,7 +76,7 @@ class TraceBody(CheckBody):
     levels: list[Level] = Field(default=list(LEVELS), min_length=1, max_length=5, description="What to look for.")
 
 
-class SearchBody(_Body):
+class SearchBody(Body):
     """A literal, a regular expression (RE2) or words, and what the documents must be."""
 
     query: str = Field(max_length=100_000, description="What to find, as it stands in the text.")

@@ -5,12 +5,34 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from provenance.errors import ParameterError
+from provenance.guard.policy import Policy
+from provenance.guard.policy_file import PRESETS
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamSettings:
+    """The model of the playground: an OpenAI-compatible server's ``address`` up to and with ``/v1``.
+
+    Without ``model`` the first that it names is asked; ``key`` is its bearer token. ``policy`` is what the answers are
+    guarded with; ``streams`` of them are written at a time.
+    """
+
+    address: str
+    policy: Policy = PRESETS["annotate"]
+    model: str | None = None
+    key: str | None = field(default=None, repr=False)
+    streams: int = 8
+
+    def __post_init__(self) -> None:
+        """Raise `ParameterError` where a value is out of range."""
+        if self.streams < 1:
+            raise ParameterError(f"streams is {self.streams}: it must be 1 or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +43,7 @@ class Settings:
     at a time, ``queue`` more may wait, and one is given up after ``answer_seconds``. ``batch``: most texts a request.
     ``scan_bytes``: stored text one search reads at most. ``api_keys``: empty for an open server.
     ``origins``: other web pages that may ask (CORS). ``poll_seconds``: how often a new version of an index is looked
-    for. ``drain_seconds``: how long a stopping server lets requests finish.
+    for. ``drain_seconds``: how long a stopping server lets requests finish. ``upstream``: the model of the playground.
     """
 
     indexes: tuple[tuple[str, Path], ...]
@@ -36,6 +58,7 @@ class Settings:
     origins: tuple[str, ...] = ()
     poll_seconds: float = 1.0
     drain_seconds: float = 10.0
+    upstream: UpstreamSettings | None = None
 
     def __post_init__(self) -> None:
         """Raise `ParameterError` where a value is out of range."""
