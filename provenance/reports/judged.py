@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+VERBATIM = ("exact", "layout")
+"""Kinds of spans that stand in the corpus as they are, white space aside."""
+
 
 class Judged(NamedTuple):
     """One text and its answer: its bytes as they were found, its UTF-8, and a result of `contract`."""
@@ -41,6 +44,13 @@ def spread(span: Mapping[str, Any]) -> str:
     return (
         f"{counted(span['documents'], 'document', at_least=at_least)} of {counted(span['repositories'], 'repository')}"
     )
+
+
+def claim(span: Mapping[str, Any]) -> str:
+    """Return how a traced span stands in the corpus: as it is, or so much alike."""
+    if span["kind"] in VERBATIM:
+        return f"stands in {spread(span)} ({span['kind']})"
+    return f"resembles code in {spread(span)} ({span['kind']}, {span['similarity']:.0%} alike)"
 
 
 def place(source: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from provenance.reports.judged import Judged, Judgement, counted, place, spread
+from provenance.reports.judged import VERBATIM, Judged, Judgement, claim, counted, place
 from provenance.text import NormalisedText
 
 VERSION = "2.1.0"
@@ -95,7 +95,7 @@ def _rule(span: Mapping[str, Any]) -> str:
         return "common-text"
     if "sources" not in span:
         return "possible-copy"
-    return "copy" if span["kind"] in ("exact", "layout") else "edited-copy"
+    return "copy" if span["kind"] in VERBATIM else "edited-copy"
 
 
 def _message(judgement: Judgement, span: Mapping[str, Any]) -> str:
@@ -104,7 +104,7 @@ def _message(judgement: Judgement, span: Mapping[str, Any]) -> str:
         return f"{size} may stand in the corpus {judgement.corpus}: a run in the filter, not verified on the text."
     first = f" The first of the matching sources: {place(span['sources'][0])}." if span["sources"] else ""
     return (
-        f"{size} stand in the corpus {judgement.corpus} ({span['kind']}), in {spread(span)}. "
+        f"Text of {size} {claim(span)} of the corpus {judgement.corpus}. "
         f"Licences of the sources: {', '.join(span['licenses']) or 'none listed'}.{first}"
     )
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from provenance.errors import ParameterError
 from provenance.records import NOASSERTION, NONE
-from provenance.reports.judged import Judgement, place, spread
+from provenance.reports.judged import Judgement, claim, place
 
 VERSION = "SPDX-2.3"
 NO_SOURCES = "an SPDX document lists matching sources, which check does not know: use trace"
@@ -50,7 +50,7 @@ def spdx_document(judgement: Judgement, *, created: datetime | None = None) -> d
             snippets.append(_snippet(snippet_id, file_id, span))
             for source in span["sources"]:
                 package = packages.setdefault(source["document"], _package(source))
-                comment = f"Matching source, not claimed to be the origin: {place(source)}, {span['kind']}"
+                comment = f"Matching source, not claimed to be the origin: {place(source)}, {source['level']}"
                 relationships.append(_relationship(snippet_id, "OTHER", package["SPDXID"], comment))
     licenses = sorted(
         {each for package in packages.values() for each in _REFERENCE.findall(package["licenseDeclared"])}
@@ -99,7 +99,7 @@ def _snippet(snippet_id: str, file_id: str, span: Mapping[str, Any]) -> dict[str
             "endPointer": {"reference": file_id, name: end},
         }
 
-    common = ", common" if span["common"] else ""
+    common = "; common" if span["common"] else ""
     return {
         "SPDXID": snippet_id,
         "snippetFromFile": file_id,
@@ -110,7 +110,7 @@ def _snippet(snippet_id: str, file_id: str, span: Mapping[str, Any]) -> dict[str
         "licenseConcluded": NOASSERTION,
         "copyrightText": NOASSERTION,
         "licenseComments": f"Licences of the matching sources: {', '.join(span['licenses']) or 'none listed'}",
-        "comment": f"Stands in {spread(span)} of the corpus ({span['kind']}{common})",
+        "comment": f"This text {claim(span)}{common}",
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from provenance.reports.judged import Judged, Judgement, counted, spread
+from provenance.reports.judged import VERBATIM, Judged, Judgement, counted, spread
 from provenance.reports.page import escaped, facts, page, table
 from provenance.verdict import sentence
 
@@ -126,7 +126,7 @@ def _sources(span: Mapping[str, Any]) -> str:
 
 def _changes(source: Mapping[str, Any]) -> str:
     """Return what was done to a copy that is more than white space, and its renamings."""
-    if source["level"] in ("exact", "layout"):
+    if source["level"] in VERBATIM:
         return ""
     names = [f"{each['document']} to {each['text']}" for each in source["renamings"][:_NAMES]]
     more = len(source["renamings"]) - len(names)

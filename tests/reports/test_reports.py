@@ -187,3 +187,27 @@ def test_the_page_marks_the_spans_and_shows_markup_as_text(
             for source in span["sources"]:
                 assert source["path"] in reader.text and source["license"] in reader.text
     assert all(re.match(r"#text-\d+$|https?://", link) for link in reader.links)
+
+
+def test_an_edited_copy_is_said_to_resemble_its_source(
+    demo_index: Path, demo_sources: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = (demo_sources / "cpython" / "textwrap.py").read_text("utf-8")
+    start = source.index("    def _wrap_chunks")
+    edited = source[start : source.index("    # -- Public interface", start)]
+    for name, other in (("cur_line", "row"), ("cur_len", "taken"), ("chunks", "pieces"), ("lines", "rows")):
+        edited = re.sub(rf"\b{name}\b", other, edited)
+    path = tmp_path / "edited.py"
+    path.write_text(re.sub(r"#.*|\"\"\"(.|\n)*?\"\"\"", "", edited), "utf-8")
+    words = ("trace", str(path), "--index", str(demo_index))
+    _, out = answer(capsys, *words, "--format", "json")
+    spans = json.loads(out)["results"][0]["spans"]
+    _, out = answer(capsys, *words, "--format", "sarif")
+    found = json.loads(out)["runs"][0]["results"]
+    resembling = [result for result in found if result["ruleId"] == "provenance/edited-copy"]
+    assert [span["kind"] for span in spans if span["kind"] not in ("exact", "layout")] == [
+        result["properties"]["kind"] for result in resembling
+    ]
+    assert resembling and all("resembles code" in result["message"]["text"] for result in resembling)
+    _, out = answer(capsys, *words, "--format", "spdx")
+    assert any("resembles code" in snippet["comment"] for snippet in json.loads(out)["snippets"])
