@@ -139,19 +139,22 @@ def novel(
     """Return snippets of repositories that are not indexed, spread over languages and lengths, and what was excluded.
 
     Excluded are snippets of functions with a near-duplicate in the index, and snippets that share a verbatim run
-    of 150 characters or more with it. Nothing else is.
+    of 150 characters or more with it. Nothing else is. No snippet is taken twice, so a part that is too small for its
+    share gives fewer.
     """
     generator = random.Random(seed)
     cutter = Cutter(files, truth, indexed=False, tuning=tuning)
     queries: list[Query] = []
     excluded: Counter[str] = Counter()
+    taken: set[Origin] = set()
     each = -(-number // (len(cutter.languages) * len(NEGATIVE_LENGTHS)))
     for language in cutter.languages:
         for length in NEGATIVE_LENGTHS:
             for _ in range(each):
-                if (cut := cutter.cut(language, length, generator)) is None:
+                if (cut := cutter.cut(language, length, generator)) is None or cut[1] in taken:
                     continue
                 snippet, origin = cut
+                taken.add(origin)
                 if truth.is_known(origin.function):
                     excluded["near-duplicate"] += 1
                 elif indexed.longest(snippet.text) >= 150:

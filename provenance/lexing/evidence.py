@@ -36,8 +36,8 @@ _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 Regime = Literal["verbatim", "kept", "renamed"]
 
-VERBATIM_TOKENS = 40
-VERBATIM_CHARACTERS = 90
+VERBATIM_TOKENS = 60
+VERBATIM_CHARACTERS = 130
 KEPT_NAMES = 0.35
 """From this share of equal names on, an alignment is judged as one whose names were kept."""
 
@@ -107,26 +107,26 @@ class Evidence:
 
 WEIGHTS: dict[Regime, dict[str, float]] = {
     "kept": {
-        "bias": -19.3,
-        "names": 0.53,
-        "verbatim": 0.54,
-        "grams": 0.32,
-        "conflicts": -1.44,
-        "gaps": -0.75,
-        "coverage": 6.72,
-        "density": 4.44,
+        "bias": -11.8,
+        "names": 0.523,
+        "literals": 0.81,
+        "conflicts": -1.257,
+        "gaps": -0.902,
+        "coverage": 10.384,
+        "rival": -4.244,
     },
     "renamed": {
-        "bias": -27.9,
-        "structure": 1.32,
-        "literals": 1.17,
-        "grams": 0.53,
-        "conflicts": -1.18,
-        "gaps": -0.11,
-        "coverage": 9.0,
-        "density": 8.55,
+        "bias": -23.0,
+        "literals": 1.033,
+        "structure": 1.423,
+        "grams": 0.141,
+        "conflicts": -1.391,
+        "gaps": -0.502,
+        "coverage": 8.259,
+        "density": 10.134,
+        "rival": -6.801,
     },
-}  # fmt: skip
+}
 """Coefficients by regime, set by benchmarks/quality/tune.py; the threshold is in ``bias``."""
 
 
