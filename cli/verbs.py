@@ -15,6 +15,7 @@ VERBS = {
     "index": "Build an index of source code, or add to one.",
     "check": "Tell whether texts occur in the corpus, from the filter alone.",
     "trace": "Find where texts come from: repository, path, lines, licence; verified on the stored text.",
+    "decontaminate": "Tell which problems of benchmarks stand in the corpus, with evidence.",
     "search": "Find a literal, a regular expression or words in the stored texts.",
     "show": "Print a stored document.",
     "info": "Describe an index, and verify its files.",

@@ -218,19 +218,18 @@ def _traced_span(traced: TracedSpan) -> dict[str, Any]:
         "repositories": traced.repositories,
         "counts_exact": traced.counts_exact,
         "licenses": list(traced.licenses),
-        "sources": [_source_match(match) for match in traced.sources],
+        "sources": [match_fields(match) for match in traced.sources],
     }
 
 
-def _source_match(match: SourceMatch) -> dict[str, Any]:
+def match_fields(match: SourceMatch) -> dict[str, Any]:
+    """Return one source of a span."""
     return {
         **source_fields(match.document, match.source, match.content_id),
         "exact": match.exact,
         "level": match.level,
         "similarity": match.similarity,
-        "renamings": [
-            {"document": each.document, "text": each.query, "times": each.times} for each in match.renamings
-        ],
+        "renamings": [{"document": each.document, "text": each.query, "times": each.times} for each in match.renamings],
         "aligned": [{"text": range_fields(ours), "document": range_fields(theirs)} for ours, theirs in match.aligned],
         **range_fields(match.span),
     }
