@@ -217,4 +217,8 @@ def readable(path: str) -> str:
         path.encode()
         return path
     except UnicodeEncodeError:
+        pass
+    try:
         return os.fsencode(path).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # surrogates that stand for no byte: the name is from an archive
+        return path.encode("utf-8", "backslashreplace").decode()

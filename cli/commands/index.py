@@ -19,7 +19,8 @@ def command(
         list[str],
         typer.Argument(
             metavar="SOURCE…",
-            help="Folders, git repositories (PATH@REVISION), .jsonl[.gz|.zst], .parquet.",
+            help="Folders, git repositories (PATH@REVISION), archives and packages, .jsonl[.gz|.zst], .parquet, "
+            "datasets:NAME, addresses such as s3://…; see docs/sources.md.",
             show_default=False,
         ),
     ],

@@ -38,6 +38,10 @@ def command(
     path: Annotated[
         list[str] | None, typer.Option("--path", metavar="PATTERN", help="Only paths like this; repeatable.")
     ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option("--kind", metavar="NAME", help="Only file, commit, issue or notebook; repeatable."),
+    ] = None,
     exclude_repo: ExcludeRepository = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, metavar="N", help="Texts shown.")] = 10,
     offset: Annotated[int, typer.Option("--offset", min=0, metavar="N", help="Texts passed over first.")] = 0,
@@ -72,6 +76,7 @@ def command(
         owners=tuple(owner or ()),
         licenses=tuple(license or ()),
         paths=tuple(path or ()),
+        kinds=tuple(kind or ()),
         exclude_repositories=tuple(exclude_repo or ()),
     )
     with Index.open(index_folder(index)) as opened:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import xxhash
 
 from indexer import licensing
-from indexer.rules import compile_patterns, decode, suffix
+from indexer.rules import compile_patterns, decode, readable, suffix
 from indexer.sources.base import Item, Remark, SourceOptions, Unit, skipped_unit
 from indexer.sources.carried import carried_origins
 from indexer.sources.files import DataFile, is_remote, listed, one_line, opened
@@ -242,7 +242,7 @@ class ArchivesSource:
 
 def _safe(name: str) -> str | None:
     """Return a member's name with plain slashes, or None for one that points outside."""
-    name = name.replace("\\", "/").encode("utf-8", "backslashreplace").decode()
+    name = readable(name.replace("\\", "/"))
     while name.startswith("./"):
         name = name[2:]
     if name.startswith("/") or re.match(r"[A-Za-z]:", name) or "\0" in name:

@@ -25,7 +25,8 @@ class Filters:
     Values of one field are alternatives, fields are joined by and; all must hold for one and the same document.
     ``repositories``, ``owners`` (`filtering.owners_of`) and ``languages`` compare whole, ignoring ASCII case;
     ``licenses`` are SPDX ids, each a member of the document's expression; ``paths`` are shell patterns over the
-    whole path (``*`` crosses ``/``); ``exclude_repositories`` are shell patterns, ignoring ASCII case.
+    whole path (``*`` crosses ``/``); ``kinds`` are kinds of text (``file``, ``commit``, ``issue``, ``notebook``);
+    ``exclude_repositories`` are shell patterns, ignoring ASCII case.
     """
 
     languages: tuple[str, ...] = ()
@@ -33,13 +34,12 @@ class Filters:
     owners: tuple[str, ...] = ()
     licenses: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     exclude_repositories: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """Tell whether anything is asked for."""
-        return any(
-            (self.languages, self.repositories, self.owners, self.licenses, self.paths, self.exclude_repositories)
-        )
+        return self != Filters()
 
 
 @dataclass(frozen=True, slots=True)

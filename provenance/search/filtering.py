@@ -86,6 +86,7 @@ class DocumentFilter:
         self._owners = frozenset(map(fold_keyword, filters.owners))
         self._licenses = frozenset(map(fold_keyword, filters.licenses))
         self._paths = filters.paths
+        self._kinds = frozenset(filters.kinds)
         self._excluded = tuple(map(fold_keyword, filters.exclude_repositories))
 
     def passes(self, source: Source) -> bool:
@@ -98,6 +99,7 @@ class DocumentFilter:
             and (not self._repositories or repository in self._repositories)
             and (not self._owners or not self._owners.isdisjoint(owners_of(source.repository)))
             and (not self._licenses or not self._licenses.isdisjoint(license_members(source.license)))
+            and (not self._kinds or source.kind in self._kinds)
             and (not self._paths or any(fnmatchcase(source.path, pattern) for pattern in self._paths))
             and not any(fnmatchcase(repository, pattern) for pattern in self._excluded)
         )

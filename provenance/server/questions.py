@@ -87,6 +87,7 @@ class SearchBody(Body):
     owners: list[Short] = Field(default=[], max_length=100, description="Any of these, whole.")
     licenses: list[Short] = Field(default=[], max_length=100, description="Any of these SPDX ids.")
     paths: list[Short] = Field(default=[], max_length=100, description="Shell patterns over the whole path.")
+    kinds: list[Short] = Field(default=[], max_length=100, description="Any of file, commit, issue, notebook.")
     exclude_repositories: list[Short] = Field(default=[], max_length=100, description="Shell patterns, ignoring case.")
     limit: int = Field(10, ge=0, le=MOST_HITS, description="Texts on the page.")
     offset: int = Field(0, ge=0, le=10_000, description="Texts passed over first.")
@@ -102,6 +103,7 @@ class SearchBody(Body):
             owners=tuple(self.owners),
             licenses=tuple(self.licenses),
             paths=tuple(self.paths),
+            kinds=tuple(self.kinds),
             exclude_repositories=tuple(self.exclude_repositories),
         )
 

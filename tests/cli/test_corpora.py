@@ -263,6 +263,17 @@ def test_rows_of_every_published_schema_are_traced_to_their_own_source(run: Run,
         assert (source["repository"], source["path"], source["license"], source["revision"]) == one[1:]
 
 
+def test_commits_issues_and_notebooks_are_kinds_that_can_be_searched(run: Run, tmp_path: Path) -> None:
+    known = list(starcoderdata(tmp_path / "set"))
+    assert run("index", tmp_path / "set", "--index", tmp_path / "index", "-j", "1").returncode == 0
+    for kind, expected in (("file", 3), ("commit", 1), ("issue", 1), ("notebook", 1)):
+        done = run("search", "return", "--kind", kind, "-c", "--index", tmp_path / "index", "--format", "json")
+        answer = json.loads(done.stdout)
+        kinds = [hit["kind"] for hit in answer["results"]]
+        assert kinds == [kind] * expected, kind
+    assert len(known) == 6
+
+
 # -- damage --------------------------------------------------------------------------------------------------------
 
 FOUND = code("found", 0)

@@ -157,6 +157,8 @@ def test_reading_stops_at_its_bound_and_says_so(corpus: Any) -> None:
         Filters(licenses=("or",)),
         Filters(paths=("src/*",)),
         Filters(paths=("*.py", "*/helper.c")),
+        Filters(kinds=("file", "issue")),
+        Filters(kinds=("issue",)),
         Filters(exclude_repositories=("many/*", "*/tools")),
         Filters(languages=("Python",), repositories=("carol/c-port",)),
         Filters(languages=("Python",), licenses=("Apache-2.0",), paths=("vendor/*",)),
@@ -176,6 +178,7 @@ def test_all_filters_must_hold_for_one_document(corpus: Any, filters: Filters, l
             and (not filters.owners or repository.split("/")[0] in [x.lower() for x in filters.owners])
             and (not filters.licenses or any(x.lower() in license_members(source.license) for x in filters.licenses))
             and (not filters.paths or any(fnmatchcase(source.path, x) for x in filters.paths))
+            and (not filters.kinds or source.kind in filters.kinds)
             and not any(fnmatchcase(repository, x) for x in filters.exclude_repositories)
         )
 

@@ -268,6 +268,22 @@ def test_names_that_point_outside_are_refused_and_the_rest_is_read(
     assert len(skipped) == len(bad)
 
 
+def test_names_that_are_not_utf8_or_hold_line_breaks_are_written_so_that_they_can_be_read(tmp_path: Path) -> None:
+    raw = tar({"t/caf\udce9.py": "a\n", "t/new\nline.py": "b\n"})
+    documents, skipped = read(save(tmp_path / "t.tar", raw))
+    assert set(documents) == {"caf\\xe9.py", "new\nline.py"}
+    assert not skipped
+
+
+def test_an_archive_inside_of_an_archive_is_counted_and_not_opened(tmp_path: Path) -> None:
+    inner = zipped({"t/a.py": "a\n"})
+    for _ in range(20):
+        inner = zipped({"t/inner.zip": inner})
+    documents, skipped = read(save(tmp_path / "t.zip", zipped({"t/inner.zip": inner, "t/b.py": "b\n"})))
+    assert set(documents) == {"b.py"}
+    assert skipped == {"t.zip!t/inner.zip": "binary"}
+
+
 def test_links_devices_and_encrypted_members_are_counted(tmp_path: Path) -> None:
     buffer = io.BytesIO(tar({"t/a.py": "a\n"}, **{"t/link": "/etc/passwd"})[:1536])
     buffer.seek(0, io.SEEK_END)
