@@ -1,7 +1,7 @@
 """Starts one real Elasticsearch node on this machine, in the foreground: no Docker, no root.
 
-    python node.py DATA [--port 9200] [--password SECRET] [--heap 512m] [--name n1] [--cluster NAME]
-                   [--seed HOST:PORT ... --master NAME ...] [--set key=value ...]
+    python node.py DATA [--port 9200] [--password SECRET] [--certificate PEM --key PEM] [--heap 512m] [--name n1]
+                   [--cluster NAME] [--seed HOST:PORT ... --master NAME ...] [--set key=value ...]
 
 Prints ``ready URL`` when the node answers. SIGTERM or Ctrl-C stops it; DATA/node.pid is the server's own process, for
 whoever wants to see it crash; the same DATA starts it again.
@@ -21,6 +21,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -98,6 +99,14 @@ def _configure(folder: Path, data: Path, options: argparse.Namespace) -> None:
         "xpack.security.enabled": str(bool(options.password)).lower(),
         "cluster.routing.allocation.disk.threshold_enabled": "false",
     }
+    if options.certificate:
+        for name in ("certificate", "key"):
+            shutil.copy(getattr(options, name), data / "config" / f"{name}.pem")
+        settings |= {
+            "xpack.security.http.ssl.enabled": "true",
+            "xpack.security.http.ssl.certificate": "certificate.pem",
+            "xpack.security.http.ssl.key": "key.pem",
+        }
     if options.seed:
         settings["discovery.seed_hosts"] = f"[{','.join(options.seed)}]"
         settings["cluster.initial_master_nodes"] = f"[{','.join(options.master)}]"
@@ -115,6 +124,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=9200)
     parser.add_argument("--transport-port", type=int, default=0)
     parser.add_argument("--password", default="")
+    parser.add_argument("--certificate", type=Path)
+    parser.add_argument("--key", type=Path)
     parser.add_argument("--heap", default="512m")
     parser.add_argument("--name", default="n1")
     parser.add_argument("--cluster", default="provenance-tests")
@@ -152,10 +163,12 @@ def main() -> int:
         )  # fmt: skip
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.terminate())
-    url = f"http://127.0.0.1:{options.port}"
+    url = f"http{'s' if options.certificate else ''}://127.0.0.1:{options.port}"
+    trusting = ssl._create_unverified_context()
     while server.poll() is None:
         try:
-            urllib.request.urlopen(f"{url}/_cluster/health?wait_for_status=yellow&timeout=2s", timeout=5).close()
+            health = f"{url}/_cluster/health?wait_for_status=yellow&timeout=2s"
+            urllib.request.urlopen(health, timeout=5, context=trusting).close()
         except urllib.error.HTTPError as error:
             if error.code != 401:  # a closed door is an answer
                 time.sleep(0.2)
@@ -171,15 +184,18 @@ def main() -> int:
 class Node:
     """A node in a process of its own, with a folder for its data; a test may stop, kill and start it again."""
 
-    def __init__(self, *options: str, name: str = "n1", port: int | None = None) -> None:
+    def __init__(
+        self, *options: str, name: str = "n1", port: int | None = None, transport_port: int | None = None
+    ) -> None:
         """Take options as on the command line; nothing is started."""
         self.port = port or free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if '--certificate' in options else ''}://127.0.0.1:{self.port}"
         # Not in pytest's folder: that is closed to ``nobody``.
         self.data = Path(tempfile.mkdtemp(prefix="provenance-node-", dir="/var/tmp"))
         self.data.chmod(0o755)
         script = (sys.executable, __file__, str(self.data), "--port", str(self.port), "--name", name)
-        self._command = (*script, "--transport-port", str(free_port()), *options)
+        self.transport_port = transport_port or free_port()
+        self._command = (*script, "--transport-port", str(self.transport_port), *options)
         self._process: subprocess.Popen[str] | None = None
 
     def start(self, wait: bool = True) -> None:

@@ -82,7 +82,9 @@ def connect(url: str, environment: Mapping[str, str] = os.environ) -> Elasticsea
     if options and not all(node.startswith("https:") or urlsplit(node).hostname in _HERE for node in nodes):
         raise ParameterError(f"{url}: credentials are not sent over plain http to another host; use https")
     try:
-        return Elasticsearch(nodes, request_timeout=ANSWER_SECONDS, max_retries=0, **options)
+        # Where one node cannot be reached the next one is asked; all else is asked again by `patiently`.
+        retries = {"max_retries": len(nodes) - 1, "retry_on_status": ()}
+        return Elasticsearch(nodes, request_timeout=ANSWER_SECONDS, **retries, **options)
     except (OSError, ValueError) as error:
         raise ParameterError(f"{CA}: the certificates cannot be read ({type(error).__name__})") from error
 
@@ -136,11 +138,14 @@ def meaning(status: int, cause: str) -> str:
             "make room, and the block goes by itself"
         )
     if status == 403:
-        return f"this user may not do that ({known}); it needs read, write, manage on the index"
+        return f"this user may not do that ({known}); docs/elasticsearch.md lists the rights that are needed"
     if cause == "media_type_header_exception":
-        return "the server is older than Elasticsearch 8; use 8 or 9"
+        return f"the server is Elasticsearch of another version than 8 or 9 ({known})"
     if status == 404:
-        return f"the index is not on the cluster ({known}); is this the right cluster? Else build the index again"
+        return (
+            f"the index is not on the cluster ({known}); is this the right cluster? Else load it again from the folder's "
+            "texts, with `provenance compact --elasticsearch-new`, or build it again"
+        )
     if status in BUSY:
         return f"the cluster is overloaded or a part of it is away ({known}); try again later"
     if cause == "too_many_clauses":
