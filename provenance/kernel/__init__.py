@@ -50,6 +50,7 @@ __all__ = [
     "slow_notice",
     "sort_unique",
     "wanted_words",
+    "weighed_words",
     "window_keys",
 ]
 
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
         sample_positions,
         sort_unique,
         wanted_words,
+        weighed_words,
         window_keys,
     )
 else:
@@ -136,6 +138,7 @@ else:
     sample_positions = _kernel.sample_positions
     sort_unique = _kernel.sort_unique
     wanted_words = _kernel.wanted_words
+    weighed_words = _kernel.weighed_words
     window_keys = _kernel.window_keys
 
 name: str = "reference" if isa() == "reference" else f"native-{isa()}"

@@ -241,6 +241,12 @@ def gram_words(text: Buffer) -> bytes:
     A word is a gram in four digits of base 64 (URL-safe), highest first; layout grams have a tilde before them.
     """
 
+def weighed_words(text: Buffer) -> bytes:
+    """Return the distinct words of a text (at most 255 bytes each), by first place, joined by blanks.
+
+    Each stands as often as the number of its occurrences has binary digits.
+    """
+
 def wanted_words(part: Buffer, *, fold_case: bool = False, verbatim: bool = False) -> list[bytes]:
     """Return what a text that may hold ``part`` has: of every item at least one word (joined by blanks), all distinct.
 

@@ -11,6 +11,7 @@ This module holds text, windows and `KeyCollector`, and gathers the rest:
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,6 +87,7 @@ __all__ = [
     "sample_positions",
     "sort_unique",
     "wanted_words",
+    "weighed_words",
     "window_keys",
 ]
 
@@ -271,6 +273,13 @@ class GramCollector:
     def finish(self) -> bytes:
         """Return the gram file."""
         return self._lists.finish()
+
+
+def weighed_words(text: Buffer) -> bytes:
+    """Return the distinct words by first place, each as often as its count has binary digits, joined by blanks."""
+    words = (word.encode() for word in _word_pattern().findall(bytes(text).decode("utf-8", "replace")))
+    counts = Counter(word for word in words if len(word) <= WORD_BYTES)
+    return b" ".join(word for word, count in counts.items() for _ in range(count.bit_length()))
 
 
 @cache

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from elasticsearch import Elasticsearch
+from elasticsearch import ApiError, Elasticsearch
 
 from indexer.build import build
 from provenance.errors import EngineUnavailable
@@ -24,9 +24,9 @@ from provenance.search.literal import search_literal
 from tests.elasticsearch.conftest import Given, document, module, started
 from tests.elasticsearch.node import Node, free_port
 
-SMALL = {"segment_bytes": 1 << 18}
-MANY = Given(tuple(document(module(n, 120), f"crash/repo-{n % 9}", f"module_{n}.py") for n in range(700)))
-"""6 MB: some seconds of loading, in two dozen segments."""
+SMALL = {"segment_bytes": 1 << 17}
+MANY = Given(tuple(document(module(n, 120), f"crash/repo-{n % 9}", f"module_{n}.py") for n in range(300)))
+"""2 MB in some twenty segments."""
 
 
 def load(folder: Path, documents: Given, url: str, **settings: Any) -> None:
@@ -65,8 +65,8 @@ def check_whole(folder: Path, digest: str) -> None:
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Node]:
-    """A node of one writing thread and no queue: two requests at once are one too many."""
-    narrow = ("--set", "thread_pool.write.size=1", "--set", "thread_pool.write.queue_size=0")
+    """A node of one writing thread and a queue of one: three requests at once are one too many."""
+    narrow = ("--set", "thread_pool.write.size=1", "--set", "thread_pool.write.queue_size=1")
     node = Node(*narrow)
     try:
         yield started(node)
@@ -75,8 +75,25 @@ def node() -> Iterator[Node]:
 
 
 def test_a_full_queue_is_waited_for(node: Node, digest: str, tmp_path: Path) -> None:
-    load(tmp_path / "index", MANY, node.url)
     client = Elasticsearch(node.url)
+    stopping = threading.Event()
+
+    def crowd() -> None:
+        lines = [{"index": {}}, {"words": "crowd " * 20}] * 50
+        while not stopping.is_set():
+            try:
+                client.bulk(index="crowd", operations=lines)
+            except ApiError as error:
+                assert error.status_code == 429
+
+    with ThreadPoolExecutor(3) as pool:
+        others = [pool.submit(crowd) for _ in range(3)]
+        try:
+            load(tmp_path / "index", MANY, node.url)
+        finally:
+            stopping.set()
+        for each in others:
+            each.result()
     (about,) = client.nodes.stats(metric="thread_pool")["nodes"].values()
     client.close()
     assert about["thread_pool"]["write"]["rejected"] > 0
@@ -87,7 +104,7 @@ def test_a_node_killed_while_it_is_loaded_and_back_soon_is_waited_for(
     node: Node, digest: str, tmp_path: Path
 ) -> None:
     def restart() -> None:
-        time.sleep(1.0)
+        _segments(tmp_path / "index", 3)
         node.kill()
         node.start()
 

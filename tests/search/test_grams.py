@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from hashlib import sha256
 from random import Random
 from types import ModuleType
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from provenance import kernel
 from provenance.kernel import reference
+from provenance.search.words import words_of
 
 CELL, REACH = 8192, 256
 ALL = 1 << 31
@@ -201,6 +203,24 @@ def test_grams_as_words_are_the_same_from_both_kernels_and_miss_nothing(
         proposed = all(not held.isdisjoint(alternatives.split()) for alternatives in wanted)
         if wanted:
             assert proposed == (number in found(file, part, fold_case=fold_case, verbatim=verbatim))
+
+
+@given(st.text(alphabet="ab é_\u00df\U0001f600\n", max_size=300))
+def test_words_weigh_as_much_as_their_counts_have_digits(text: str) -> None:
+    weighed = kernel.weighed_words(text.encode())
+    assert weighed == reference.weighed_words(text.encode())
+    counts = Counter(words_of(text))
+    assert Counter(weighed.decode().split()) == {word: count.bit_length() for word, count in counts.items()}
+
+
+def test_words_of_a_huge_text_come_in_pieces_that_share_none() -> None:
+    from provenance.search.elasticsearch import terms
+
+    text = b" ".join(b"word_%d x%d x%d" % (n, n, n) for n in range(400_000))
+    pieces = [each.words for each in terms.cells_of(text) if each.words]
+    assert len(pieces) > 1
+    assert b" ".join(pieces) == kernel.weighed_words(text)
+    assert sum(len(set(each.split())) for each in pieces) == len(set(words_of(text.decode())))
 
 
 def test_a_gram_as_a_word() -> None:

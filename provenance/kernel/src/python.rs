@@ -412,6 +412,11 @@ mod _native {
     }
 
     #[pyfunction]
+    fn weighed_words<'py>(py: Python<'py>, text: View) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &py.detach(|| crate::words::weighed_words(text.bytes())))
+    }
+
+    #[pyfunction]
     #[pyo3(signature = (part, *, fold_case = false, verbatim = false))]
     fn wanted_words<'py>(py: Python<'py>, part: View, fold_case: bool, verbatim: bool) -> Vec<Bound<'py, PyBytes>> {
         let wanted = crate::gram_words::wanted_words(part.bytes(), fold_case, verbatim);

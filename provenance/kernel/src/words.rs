@@ -43,52 +43,7 @@ impl Default for WordSet {
 impl WordSet {
     /// Adds the words of a text. Bytes that are not UTF-8 separate words.
     pub fn add(&mut self, text: &[u8]) {
-        let ascii = text.is_ascii();
-        let mut masks = [0; CHUNK_BLOCKS];
-        let mut start = 0;
-        let mut inside = 0; // 1 while a run of letters, digits and other than ASCII goes on
-        for (number, chunk) in text.chunks(CHUNK_BLOCKS * 64).enumerate() {
-            let blocks = scan_words(chunk, &mut masks);
-            for (index, mask) in masks[..blocks].iter().enumerate() {
-                let base = (number * CHUNK_BLOCKS + index) * 64;
-                let mut turns = mask ^ (mask << 1 | inside);
-                while turns != 0 {
-                    let at = base + turns.trailing_zeros() as usize;
-                    turns &= turns - 1;
-                    if inside == 0 {
-                        start = at;
-                    } else {
-                        self.add_run(text, start, at, ascii);
-                    }
-                    inside ^= 1;
-                }
-            }
-        }
-        if inside == 1 {
-            self.add_run(text, start, text.len(), ascii);
-        }
-    }
-
-    #[inline(always)]
-    fn add_run(&mut self, text: &[u8], start: usize, end: usize, ascii: bool) {
-        if ascii || text[start..end].is_ascii() {
-            self.insert(text, start, end);
-            return;
-        }
-        // ASCII on both sides, so what is UTF-8 in here is so in the whole text too.
-        let mut from = start;
-        for chunk in text[start..end].utf8_chunks() {
-            let mut first = from;
-            for (at, letter) in chunk.valid().char_indices() {
-                if !letter.is_ascii() && !is_alphanumeric(letter) {
-                    self.insert(text, first, from + at);
-                    first = from + at + letter.len_utf8();
-                }
-            }
-            from += chunk.valid().len();
-            self.insert(text, first, from);
-            from += chunk.invalid().len();
-        }
+        each_word(text, |start, end| self.insert(text, start, end));
     }
 
     /// Adds the word `text[start..end]`, if it is one that is indexed.
@@ -144,6 +99,93 @@ impl WordSet {
     }
 }
 
+/// Calls `visit` with the bounds of every word of a text, in order. Bytes that are not UTF-8 separate words.
+#[inline(always)]
+fn each_word(text: &[u8], mut visit: impl FnMut(usize, usize)) {
+    let ascii = text.is_ascii();
+    let mut masks = [0; CHUNK_BLOCKS];
+    let mut start = 0;
+    let mut inside = 0; // 1 while a run of letters, digits and other than ASCII goes on
+    for (number, chunk) in text.chunks(CHUNK_BLOCKS * 64).enumerate() {
+        let blocks = scan_words(chunk, &mut masks);
+        for (index, mask) in masks[..blocks].iter().enumerate() {
+            let base = (number * CHUNK_BLOCKS + index) * 64;
+            let mut turns = mask ^ (mask << 1 | inside);
+            while turns != 0 {
+                let at = base + turns.trailing_zeros() as usize;
+                turns &= turns - 1;
+                if inside == 0 {
+                    start = at;
+                } else {
+                    each_of_run(text, start, at, ascii, &mut visit);
+                }
+                inside ^= 1;
+            }
+        }
+    }
+    if inside == 1 {
+        each_of_run(text, start, text.len(), ascii, &mut visit);
+    }
+}
+
+#[inline(always)]
+fn each_of_run(text: &[u8], start: usize, end: usize, ascii: bool, visit: &mut impl FnMut(usize, usize)) {
+    if ascii || text[start..end].is_ascii() {
+        visit(start, end);
+        return;
+    }
+    // ASCII on both sides, so what is UTF-8 in here is so in the whole text too.
+    let mut from = start;
+    for chunk in text[start..end].utf8_chunks() {
+        let mut first = from;
+        for (at, letter) in chunk.valid().char_indices() {
+            if !letter.is_ascii() && !is_alphanumeric(letter) {
+                visit(first, from + at);
+                first = from + at + letter.len_utf8();
+            }
+        }
+        from += chunk.valid().len();
+        visit(first, from);
+        from += chunk.invalid().len();
+    }
+}
+
+/// Returns the distinct words of a text by first place, each as often as its count has binary digits, with blanks
+/// between: what a count weighs grows like that, and an engine has a quarter to index.
+pub fn weighed_words(text: &[u8]) -> Vec<u8> {
+    let mut places: Vec<(usize, usize, u32)> = Vec::new();
+    let mut table: HashTable<(u64, u32)> = HashTable::new();
+    let seed = RandomState::new().hash_one(0);
+    each_word(text, |start, end| {
+        if start == end || end - start > LONGEST {
+            return;
+        }
+        let word = &text[start..end];
+        let hash = xxh3_64_with_seed(word, seed);
+        let same = |&(other, number): &(u64, u32)| {
+            let (from, to, _) = places[number as usize];
+            other == hash && &text[from..to] == word
+        };
+        match table.find(hash, same) {
+            Some(&(_, number)) => places[number as usize].2 += 1,
+            None => {
+                table.insert_unique(hash, (hash, places.len() as u32), |&(hash, _)| hash);
+                places.push((start, end, 1));
+            }
+        }
+    });
+    let mut words = Vec::with_capacity(places.iter().map(|&(start, end, _)| 2 * (end - start + 1)).sum());
+    for (start, end, count) in places {
+        for _ in 0..u32::BITS - count.leading_zeros() {
+            if !words.is_empty() {
+                words.push(b' ');
+            }
+            words.extend_from_slice(&text[start..end]);
+        }
+    }
+    words
+}
+
 #[inline(always)]
 fn hash_short(bytes: &[u8; SHORT + 1], seed: u64) -> u64 {
     let product = u128::from(word(bytes, 0) ^ seed) * u128::from(word(bytes, 8) ^ seed.rotate_left(32) ^ MULTIPLIER);
@@ -182,6 +224,13 @@ mod tests {
                 assert_eq!(is_alphanumeric(letter), letter.is_alphanumeric(), "{:x}", letter as u32);
             }
         }
+    }
+
+    #[test]
+    fn words_weigh_as_much_as_their_counts_have_digits() {
+        let text = format!("{}b größe b größe größe größe {}", "a-".repeat(9), "x".repeat(256));
+        assert_eq!(String::from_utf8(weighed_words(text.as_bytes())).unwrap(), "a a a a b b größe größe größe");
+        assert_eq!(weighed_words(b""), b"");
     }
 
     #[test]

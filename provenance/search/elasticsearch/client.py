@@ -83,8 +83,8 @@ def connect(url: str, environment: Mapping[str, str] = os.environ) -> Elasticsea
         raise ParameterError(f"{url}: credentials are not sent over plain http to another host; use https")
     try:
         # Where one node cannot be reached the next one is asked; all else is asked again by `patiently`.
-        retries = {"max_retries": len(nodes) - 1, "retry_on_status": ()}
-        return Elasticsearch(nodes, request_timeout=ANSWER_SECONDS, **retries, **options)
+        options |= {"max_retries": len(nodes) - 1, "retry_on_status": ()}
+        return Elasticsearch(nodes, request_timeout=ANSWER_SECONDS, **options)
     except (OSError, ValueError) as error:
         raise ParameterError(f"{CA}: the certificates cannot be read ({type(error).__name__})") from error
 
@@ -143,8 +143,8 @@ def meaning(status: int, cause: str) -> str:
         return f"the server is Elasticsearch of another version than 8 or 9 ({known})"
     if status == 404:
         return (
-            f"the index is not on the cluster ({known}); is this the right cluster? Else load it again from the folder's "
-            "texts, with `provenance compact --elasticsearch-new`, or build it again"
+            f"the index is not on the cluster ({known}); is this the right cluster? Else `provenance compact "
+            "--elasticsearch-new` loads the folder's texts again, or build it again"
         )
     if status in BUSY:
         return f"the cluster is overloaded or a part of it is away ({known}); try again later"

@@ -8,13 +8,10 @@ included. A longer one has a cell at every multiple j of `CELL` of its normalise
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from provenance import kernel
-from provenance.search.words import WORD_BYTES, words_of
 
 CELL = 1 << 16
 """Most files are one cell. Cells of 8 KiB have 1.6 times as many grams in all, which is what loading takes."""
@@ -24,9 +21,7 @@ END = (1 << 32) - 1
 _TERMS = 64
 """Grams asked for at most: more hardly narrow anything."""
 _PIECE = 8 << 20
-_LONG = re.compile(rb"[^ ]{%d}" % (WORD_BYTES + 1))
 _LAYOUT = b"~"
-_SEPARATED = bytes(code if chr(code).isalnum() and code < 128 else 32 for code in range(256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,30 +70,22 @@ def _starts(text: bytes) -> tuple[bytes, list[int]]:
 
 
 def _pieces(text: bytes) -> Iterator[bytes]:
-    """Yield the words of a text as often as they stand in it, each word in one piece alone.
+    """Yield the words of a text, as often as they weigh (`kernel.weighed_words`), each word in one piece alone.
 
     The cluster takes 100 MB at once, and a text may be larger: then there are several pieces, fewer than cells.
     """
-    if text.isascii():
-        words = text.translate(_SEPARATED)
-        if len(text) <= _PIECE and not _LONG.search(words):
-            yield words
-            return
-        found = Counter(words.split())
-    else:
-        found = Counter(word.encode() for word in words_of(text.decode("utf-8", "replace")))
-    piece: list[bytes] = []
-    size = 0
-    for word, count in found.items():
-        if len(word) > WORD_BYTES:
-            continue
-        piece.extend([word] * count)
-        size += count * (len(word) + 1)
-        if size >= _PIECE:
-            yield b" ".join(piece)
-            piece, size = [], 0
-    if piece:
-        yield b" ".join(piece)
+    words = kernel.weighed_words(text)
+    start = 0
+    while len(words) - start > _PIECE:
+        end = words.find(b" ", start + _PIECE - 1)
+        if end < 0:
+            break
+        word = words[words.rfind(b" ", 0, end) + 1 : end]
+        while end < len(words) and words[end + 1 : end + 2 + len(word)].rstrip(b" ") == word:
+            end += len(word) + 1
+        yield words[start:end]
+        start = end + 1
+    yield words[start:]
 
 
 def wanted(part: bytes, *, fold_case: bool, verbatim: bool) -> tuple[list[list[str]], list[list[str]]]:
