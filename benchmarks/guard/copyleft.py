@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,10 +32,10 @@ LICENSES = ("GPL-3.0-only", "MIT", "LGPL-2.1-only", "Apache-2.0", "NOASSERTION",
 COLUMNS = {"text": "content", "path": "path", "repository": "repo", "license": "license"}
 
 
-def licensed(folder: Path, scratch: Path) -> Path:
-    """An index of the folder's files."""
+def licensed(folder: Path, scratch: Path, licenses: Sequence[str] = LICENSES) -> Path:
+    """An index of the folder's Python files, each a repository of its own, with licences by turns."""
     texts = [path.read_text("utf-8", "ignore") for path in sorted(folder.rglob("*.py"))]
-    rows = [(text, LICENSES[number % len(LICENSES)]) for number, text in enumerate(dict.fromkeys(texts)) if text]
+    rows = [(text, licenses[number % len(licenses)]) for number, text in enumerate(dict.fromkeys(texts)) if text]
     with (scratch / "rows.jsonl").open("w") as file:
         for number, (text, license) in enumerate(rows):
             row = {"content": text, "path": f"{number}.py", "repo": f"github.com/o{number}/r", "license": license}
@@ -85,6 +86,7 @@ def main() -> None:
             uncommon_runs_emitted=sum(not any(run in text for text in others) for run in uncommon),
             # Of runs in one place the longest is traced: a permissive text may hold more around the same code.
             uncommon_runs_of_permissive_texts_too=sum(any(run in text for text in others) for run in uncommon),
+            longest_seen=max((n for _, _, n in kernel.common_runs(query, document, 32)), default=0),
             common_runs_emitted=len(found) - len(uncommon),
             answers_of_permissive_text_alone=free,
             of_these_altered=altered,

@@ -1,10 +1,12 @@
 """How many functions that are not in the index does the guard alter, by preset?
 
-    python -m benchmarks.guard.held_out INDEX FOLDER... [--count N]
+    python -m benchmarks.guard.held_out CORPUS FOLDER... [--count N]
 
-Takes functions of 200 characters or more from the Python files of folders that were not indexed, streams each in
-pieces of 4 characters through a session, and prints one JSON line a preset. What the folders have in common with the
-index (vendored copies) is altered too, and rightly: the line names such functions, to be looked at.
+Indexes the Python files of the folder CORPUS, each as a repository under GPL-3.0-only, which is the worst case:
+whatever of them is verified and uncommon is kept back. Takes functions of 200 characters or more from the Python files
+of folders that were not indexed, streams each in pieces of 4 characters through a session, and prints one JSON line a
+preset. What the folders have in common with the index (vendored copies) is altered too, and rightly: the line names
+such functions, to be looked at.
 """
 
 from __future__ import annotations
@@ -12,10 +14,12 @@ from __future__ import annotations
 import argparse
 import ast
 import random
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.guard.copyleft import licensed
 from benchmarks.guard.scripted import told
 from provenance.guard.guarded import Guard
 from provenance.guard.policy_file import PRESETS
@@ -38,13 +42,16 @@ def functions(folder: Path) -> Iterator[tuple[str, str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("index")
+    parser.add_argument("corpus", type=Path)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--count", type=int, default=2000)
     arguments = parser.parse_args()
     found = [each for folder in arguments.folders for each in functions(folder)]
     chosen = random.Random(1).sample(found, min(arguments.count, len(found)))
-    with Index.open(arguments.index) as index:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        Index.open(licensed(arguments.corpus, Path(scratch), ["GPL-3.0-only"])) as index,
+    ):
         for name in ("copyleft", "strict"):
             altered = []
             with Guard(index, replace(PRESETS[name], attempts=0)) as guard:

@@ -28,6 +28,8 @@ from provenance.errors import InputError, ParameterError
 from provenance.guard.policy import Policy, Rule
 
 _COPYLEFT = ("strong-copyleft", "weak-copyleft", "restricted", "unknown")
+_FLOOR = 127
+"""The floor of the default windows: shorter copies may be missed anyway, and most of them are coincidences."""
 
 PRESETS: Mapping[str, Policy] = {
     each.name: each
@@ -38,7 +40,7 @@ PRESETS: Mapping[str, Policy] = {
             name="copyleft",
             rules=(
                 Rule(name="withdrawn", action="block", kinds=("withdrawn",)),
-                Rule(name="copyleft", action="block", license_any=_COPYLEFT, common=False),
+                Rule(name="copyleft", action="block", license_any=_COPYLEFT, common=False, min_length=_FLOOR),
             ),
             verify=True,
             on_error="closed",
@@ -46,9 +48,9 @@ PRESETS: Mapping[str, Policy] = {
         Policy(name="strict", default="block", on_error="closed"),
     )
 }
-"""``observe``: count. ``annotate``: tell (the default). ``copyleft``: keep back verified copies that are uncommon and
-have a source under a copyleft, restricted or unknown licence, tell of the others. ``strict``: keep back whatever the
-filters know, common or not."""
+"""``observe``: count. ``annotate``: tell (the default). ``copyleft``: keep back verified copies that are uncommon, at
+least 127 normalised characters long and have a source under a copyleft, restricted or unknown licence, tell of the
+others. ``strict``: keep back whatever the filters know, common or not."""
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "str": (str,),

@@ -55,7 +55,8 @@ def test_a_file_says_the_same_in_toml_and_yaml(tmp_path: Path) -> None:
     [
         (Facts(200, kind="exact", licenses=("LicenseRef-partner-7",)), "redact", "partner code"),
         (Facts(200, kind="exact", licenses=("MIT", "MPL-2.0")), "redact", "partner code"),
-        (Facts(119, kind="exact", licenses=("MPL-2.0",)), "block", "copyleft"),
+        (Facts(127, kind="exact", licenses=("LGPL-2.1-only",)), "block", "copyleft"),
+        (Facts(119, kind="exact", licenses=("MPL-2.0",)), "annotate", "default"),
         (Facts(200, kind="layout", licenses=("GPL-3.0-only",)), "block", "copyleft"),
         (Facts(200, kind="layout", licenses=("GPL-3.0-only OR MIT",)), "annotate", "default"),
         (Facts(200, kind="exact", licenses=("GPL-3.0-only",), common=True), "annotate", "default"),
