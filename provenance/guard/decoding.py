@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from provenance.errors import ProvenanceError
 from provenance.guard.evidence import Excerpt
+from provenance.guard.fim import read_on
 from provenance.guard.policy import Facts
 from provenance.guard.positions import Position
 from provenance.guard.scanner import excuse, geometries_of, stream_of
@@ -32,6 +33,9 @@ class Prompt:
         self.guard = guard
         self.geometries = geometries_of(guard.index)
         self._stream = stream_of(guard.index, withdrawn=guard.policy.withdrawn)
+        if text and guard.policy.prompt == "continued":
+            self._stream.feed(clean(read_on(text))[-_KEPT:])
+            self._stream.begin()
         if text and guard.policy.prompt != "ignored":
             excuse(self._stream, guard.index, text)
 

@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from functools import wraps
+from inspect import ismethod
 from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Any
@@ -74,13 +76,15 @@ class NoRecitation(LogitsProcessor):
         self._end = end
         self._long = long
         self._rows: dict[tuple[int, ...], _Row] = {}
+        self._reports: dict[int, RowReport] = {}
 
     def report(self, row: int, tokens: tuple[int, ...]) -> RowReport:
         """Return what was done to a sequence of new tokens that answers prompt number ``row``."""
-        while (row, *tokens) not in self._rows and tokens:
-            tokens = tokens[:-1]
-        known = self._rows.get((row, *tokens))
-        return known.report if known else RowReport()
+        for end in range(len(tokens), -1, -1):
+            known = self._reports.get(hash((row, *tokens[:end])))
+            if known is not None:
+                return known
+        return RowReport()
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         """Return the scores with what is forbidden at minus infinity."""
@@ -93,6 +97,7 @@ class NoRecitation(LogitsProcessor):
                 self._forbid(changed[number], row)
             elif self._long and row.state.copying:
                 self._forbid_long(changed[number], row)
+            self._reports[hash((prompt, *row.tokens))] = row.report
         self._drop_old()
         found: torch.FloatTensor = changed
         return found
@@ -101,11 +106,12 @@ class NoRecitation(LogitsProcessor):
         """Return a sequence's state, from that of the sequence it goes on from (beams change places)."""
         known = self._rows.get((prompt, *tokens[:-1])) if tokens else None
         if known is None:
+            # The first step, or one that is taken back to: drafts of other decoders are not all accepted.
             known = _Row((), 0, "", Recitation(self._prompts[prompt]), RowReport())
         state = known.state.copy()
         text = self._decoded([tokens[known.start :]])[0]
         state.feed(text[len(known.text) :])
-        report = replace(known.report)
+        report = replace(self.report(prompt, tokens[:-1]))
         if len(tokens) - known.start > 4 * _CONTEXT:
             start = len(tokens) - _CONTEXT
             again = self._decoded([tokens[start:]])[0]
@@ -155,7 +161,7 @@ class NoRecitation(LogitsProcessor):
     def _drop_old(self) -> None:
         """Keep the newest sequences, and those that they go on from."""
         longest = max(map(len, self._rows))
-        self._rows = {key: row for key, row in self._rows.items() if len(key) >= longest - 1 or row.report.ended}
+        self._rows = {key: row for key, row in self._rows.items() if len(key) >= longest - 1}
 
 
 class GuardedModel:
@@ -169,8 +175,24 @@ class GuardedModel:
         self._long: list[int] | None = None
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the model has."""
-        return getattr(self._model, name)
+        """Return what the model has. Raises `AttributeError` for other ways to generate, which are not guarded."""
+        if name.startswith("generate"):
+            raise AttributeError(f"{name} is not guarded; use generate")
+        found = getattr(self._model, name)
+        if not ismethod(found):
+            return found
+
+        @wraps(found)
+        def call(*arguments: Any, **named: Any) -> Any:
+            # ``model = model.to(device)`` must not lose the guard.
+            made = found(*arguments, **named)
+            return self if made is self._model else made
+
+        return call
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Return what the model makes of tokens, as it is."""
+        return self._model(*arguments, **named)
 
     def generate(self, inputs: Any = None, **settings: Any) -> Any:
         """Return what the model's ``generate`` returns for the same arguments, with ``attribution`` and ``texts``.

@@ -63,9 +63,11 @@ def test_the_model_recites_when_nobody_guards_it(
         {"do_sample": False},
         {"do_sample": True, "num_return_sequences": 4, "temperature": 0.8, "top_k": 20},
         {"do_sample": False, "num_beams": 3, "num_return_sequences": 2},
-        {"do_sample": False, "return_dict_in_generate": True},
+        {"do_sample": False, "return_dict_in_generate": True, "output_scores": True},
+        {"do_sample": False, "prompt_lookup_num_tokens": 4},
+        {"do_sample": True, "num_beams": 2, "min_p": 0.2, "repetition_penalty": 1.2, "bad_words_ids": [[7]]},
     ],
-    ids=["greedy", "sampled", "beams", "dict"],
+    ids=["greedy", "sampled", "beams", "dict", "drafts", "all at once"],
 )
 def test_a_guarded_model_writes_no_run_of_the_floor(
     trained: tuple[Any, Any],
@@ -110,6 +112,43 @@ def test_a_batch_is_guarded_row_by_row(
     )
     texts = tokenizer.batch_decode(made[:, len(ids) :], skip_special_tokens=True)
     assert scan(corpus_texts, texts, floor) == [] and made.attribution[0]["forbidden"] > 0
+
+
+def test_prompts_of_other_lengths_are_padded_before(
+    trained: tuple[Any, Any], guard: Guard, corpus_texts: list[str], scan: Callable[..., list[int]], floor: int
+) -> None:
+    model, tokenizer = trained
+    prompts = [PROMPT, "zq " * 9, PROMPT + '(object):\n    """Simple']
+    inputs = tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left", return_token_type_ids=False)
+    made = wrapped(trained, guard).generate(**inputs, max_new_tokens=140, do_sample=True, num_return_sequences=2)
+    texts = tokenizer.batch_decode(made[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    assert len(made.attribution) == 6 and scan(corpus_texts, texts, floor) == []
+    assert made.attribution[0]["forbidden"] > 0 and made.attribution[4]["forbidden"] > 0
+
+
+def test_the_guard_is_not_lost_with_what_the_model_returns(trained: tuple[Any, Any], guard: Guard) -> None:
+    model = wrapped(trained, guard)
+    assert model.to("cpu") is model and model.eval() is model
+    assert model(torch.tensor([[1, 2]])).logits.shape[:2] == (1, 2)
+    assert not hasattr(model, "generate_batch") and model.config is trained[0].config
+    with pytest.raises(AttributeError, match="generate_batch is not guarded"):
+        model.generate_batch([[1]])
+
+
+def test_going_on_with_a_quoted_file_is_forbidden_where_the_prompt_is_continued(
+    trained: tuple[Any, Any], corpus: Index, recited: str
+) -> None:
+    quoted = recited[:200]
+    said = {}
+    for rule in ("given", "continued"):
+        with Guard(corpus, replace(PRESETS["strict"], prompt=rule)) as guard:
+            state = Recitation(Prompt(guard, quoted))
+            count = 0
+            while not state.feed(recited[200 + count]):
+                count += 1
+            said[rule] = count
+    # The quoted part makes the chain long enough: the first window that ends in the answer completes it.
+    assert said["continued"] < 32 < 96 <= said["given"] + 1
 
 
 def test_where_every_token_is_forbidden_the_sequence_ends(
