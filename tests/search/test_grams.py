@@ -145,10 +145,13 @@ def test_what_is_shorter_than_a_gram_may_stand_anywhere() -> None:
 
 def test_runs_of_many_cells_and_of_many_grams_are_joined() -> None:
     # A run of the compiled kernel ends at 2^16 cells, and where it has 2^21 grams.
-    contents = [*([b"abc", b"b  c"] * 33_000), Random(3).randbytes(260 * CELL), b"abc"]
-    file = gram_file(contents)
-    assert file == gram_file(contents, reference)
-    assert found(file, b"abc", after=65_990)[-1] == len(contents) - 1
+    long = bytes(Random(3).choices(range(128, 256), k=280 * CELL))
+    file = gram_file([*([b"abc", b"bcd"] * 33_000), long, b"abc"])
+    assert found(file, b"abc") == [*range(0, 66_000, 2), 66_001]
+    for start in range(0, len(long), len(long) // 40):
+        part = long[start : start + 3]
+        cells = [at for at in range(0, len(long), CELL) if part in long[at : at + CELL + REACH]]
+        assert located(file, part) == [(66_000, at, at + CELL if at + CELL < len(long) else ANYWHERE) for at in cells]
 
 
 def test_a_dense_gram_takes_one_bit_a_cell() -> None:
