@@ -117,12 +117,17 @@ def _task_bytes(total: int, segment_bytes: int, spread: bool) -> int:
 
 
 def _cut(units: Iterable[tuple[int, Unit]], task_bytes: int) -> Iterator[Task]:
+    """Yield tasks that end where all units so far weigh about a multiple of ``task_bytes``: what one is too heavy by
+    does not add up to a small task at the end."""
     held: list[tuple[int, Unit]] = []
-    weight = number = 0
+    weight = before = number = 0
+    end = task_bytes
     for position, unit in units:
-        if held and weight + unit.weight // 2 > task_bytes:
+        if held and before + weight + unit.weight // 2 > end:
             yield Task(number, tuple(held), weight)
+            before += weight
             held, weight, number = [], 0, number + 1
+            end = (round(before / task_bytes) + 1) * task_bytes
         held.append((position, unit))
         weight += unit.weight
     if held:
