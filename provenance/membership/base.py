@@ -52,6 +52,11 @@ class MembershipFilter(Protocol):
         """Return the rate that follows from the filter's size and fill."""
         ...
 
+    @property
+    def fill(self) -> float:
+        """Return the share of bits that are set, from the number of keys or from a sample of the bits."""
+        ...
+
     def test(self, normalised: bytes) -> Hits:
         """Ask every window of a normalised text."""
         ...

@@ -20,7 +20,7 @@ from pathlib import Path
 from provenance import kernel
 from provenance.errors import CorruptFile, IncompatibleVersion, MismatchError, ParameterError
 from provenance.membership.base import Geometry, Hits
-from provenance.membership.sizing import MAX_KEYS, body_bytes, expected_rate, size_for
+from provenance.membership.sizing import MAX_KEYS, body_bytes, expected_fill, expected_rate, size_for
 from provenance.storage import fsync_descriptor, refusals_named
 
 MAGIC = b"PROVFLT\x01"
@@ -182,6 +182,11 @@ class BlockedFilter:
     def expected_false_positive_rate(self) -> float:
         """Return the rate that follows from the number of keys and the size."""
         return expected_rate(self.header.keys, self.header.regions, self.header.halves)
+
+    @property
+    def fill(self) -> float:
+        """Return the share of bits that are set, from the number of keys and the size."""
+        return expected_fill(self.header.keys, self.header.regions)
 
     @property
     def operand(self) -> tuple[memoryview, int, int]:

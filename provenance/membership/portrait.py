@@ -113,14 +113,22 @@ class PortraitFilter:
 
     @cached_property
     def expected_false_positive_rate(self) -> float:
-        """Return the chance that a window in none of the texts hits some link, from the share of bits that are set.
-
-        Of a large link evenly spaced blocks stand for the whole: the rate is then right to about 2 percent.
-        """
+        """Return the chance that a window in none of the texts hits some link; right to about 2 percent."""
         clear = 1.0
-        for pieces, modulus, hashes in self._links:
-            clear *= 1 - _share_of_ones(pieces, modulus) ** hashes
+        for share, (_, _, hashes) in zip(self._shares, self._links, strict=True):
+            clear *= 1 - share**hashes
         return 1 - clear
+
+    @property
+    def fill(self) -> float:
+        """Return the share of bits that are set, of all links together."""
+        bits = [modulus for _, modulus, _ in self._links]
+        return sum(share * each for share, each in zip(self._shares, bits, strict=True)) / sum(bits)
+
+    @cached_property
+    def _shares(self) -> list[float]:
+        """Return the share of bits that are set in each link; of a large one evenly spaced blocks stand for all."""
+        return [_share_of_ones(pieces, modulus) for pieces, modulus, _ in self._links]
 
     @property
     def links(self) -> list[tuple[list[memoryview], int, int]]:

@@ -151,17 +151,18 @@ class PybloomFilter:
 
     @cached_property
     def expected_false_positive_rate(self) -> float:
-        """Return the share of bits that are set, to the power of the number of hashes.
+        """Return the share of bits that are set, to the power of the number of hashes; right to about 2 percent."""
+        return float(self.fill ** len(self.preamble.hash_seeds))
 
-        Of a large filter 64 blocks of 4 KiB, evenly spaced, stand for the whole: the rate is then right to about
-        2 percent.
-        """
+    @cached_property
+    def fill(self) -> float:
+        """Return the share of bits that are set; of a large filter 64 blocks of 4 KiB stand for the whole."""
         size = len(self._bits)
         step = max(_BLOCK, size // _SAMPLED_BLOCKS)
         blocks = [self._bits[at : at + _BLOCK] for at in range(0, size, step)]
         total = min(sum(map(len, blocks)) * 8, self.preamble.bits)
         ones = sum(int.from_bytes(block, "little").bit_count() for block in blocks)
-        return float((ones / total) ** len(self.preamble.hash_seeds))
+        return ones / total
 
     @property
     def operand(self) -> tuple[memoryview, int, tuple[int, ...], int | None]:

@@ -134,6 +134,11 @@ def size_for(keys: int, target: float) -> tuple[int, int]:
     return enough, halves
 
 
+def expected_fill(keys: int, regions: int) -> float:
+    """Return the share of bits that are set: a key sets, in each half, one bit of every word of one line."""
+    return 1.0 - math.pow(63 / 64, keys / (regions * _LINES))
+
+
 def body_bytes(regions: int, halves: int) -> int:
     """Return the size of a filter's body in bytes."""
     return regions * halves * REGION_BYTES

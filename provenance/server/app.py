@@ -16,12 +16,13 @@ from starlette.types import Scope
 
 from provenance import __version__
 from provenance.errors import ProvenanceError
-from provenance.server import api, compat, openapi, pages
+from provenance.server import about, api, compat, openapi, pages
 from provenance.server.failures import MESSAGES, Refusal, failure_answer
 from provenance.server.gate import Gate
 from provenance.server.metrics import CONTENT_TYPE, Metrics
 from provenance.server.middleware import Guarded, refusal_for
 from provenance.server.questions import CheckBody, SearchBody, TraceBody
+from provenance.server.rendering import failure_page, wants_page
 from provenance.server.replies import Answer
 from provenance.server.serving import Serving, serving_of
 from provenance.server.settings import Settings
@@ -79,6 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(api.router)
     app.include_router(compat.router)
     app.include_router(pages.router)
+    app.include_router(about.router)
     if playground is not None:
         app.include_router(router)
     app.add_api_route("/api/v1/openapi.json", _openapi, include_in_schema=False)
@@ -140,8 +142,8 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 def _answered(request: Request, refusal: Refusal) -> Response:
     request_id: str = request.state.request_id
-    if pages.wants_page(request):
-        return pages.failure_page(request, refusal, request_id)
+    if wants_page(request):
+        return failure_page(request, refusal, request_id)
     return failure_answer(refusal, request_id)
 
 

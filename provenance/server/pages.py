@@ -7,96 +7,41 @@ Code is sent in the body of a request, never in an address, unless a link with i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from fastapi import APIRouter, Request
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 
-from provenance import __version__
 from provenance.checking import check
 from provenance.errors import ParameterError
-from provenance.reports import contract
+from provenance.records import Verdict
 from provenance.search.base import Filters
-from provenance.server import openapi
-from provenance.server.failures import Refusal, failure_answer
+from provenance.server.comparing import comparisons
+from provenance.server.failures import Refusal
 from provenance.server.questions import TRACE_LIMITS, SearchBody, run_search, stored_document
+from provenance.server.rendering import rendered
 from provenance.server.serving import serving_of
 from provenance.server.snapshots import Snapshot
-from provenance.server.statistics import SIZE_CLASSES, holdings
-from provenance.server.views import CONTEXT, MOST_LINES, comparisons, marked_lines, repository_link
+from provenance.server.statistics import holdings
+from provenance.server.views import CONTEXT, MOST_LINES, Mark, excerpt, marked_lines
+from provenance.traced import BY_FILTER
 from provenance.tracing import ORDER, trace
 from provenance.verdict import DEFAULT_MIN_CHARS, check_floor, coincidence_rate, sentence, trace_floor
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-LENGTHS = (64, 96, 128)
 MOST_SPANS = 200
 _PAGE = 10
 _DOCUMENT_LINES = 5_000
-_VERDICTS = {
+_VERDICTS: Mapping[Verdict, str] = {
     "too_short": "Too short to judge",
     "no_match": "No copy found",
     "candidate": "Candidate",
     "possible_match": "Possible match",
     "match": "Match",
 }
-
-
-def _environment() -> Environment:
-    made = Environment(
-        loader=FileSystemLoader(str(files("provenance.server") / "templates")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.globals.update(version=__version__, repository_link=repository_link, lengths=LENGTHS)
-    made.filters["count"] = lambda value: f"{value:,}"
-    made.filters["percent"] = lambda value: f"{100 * value:.3g} %"
-    made.filters["bytes"] = _bytes
-    return made
-
-
-def _bytes(value: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} TB"
-
-
-_TEMPLATES = _environment()
-
-
-def rendered(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """Return a page from its template."""
-    serving = serving_of(request)
-    text = _TEMPLATES.get_template(template).render(
-        names=serving.snapshots.names,
-        active=template,
-        body_limit=serving.settings.body_bytes,
-        writes=serving.playground is not None,
-        **values,
-    )
-    return HTMLResponse(text.encode("utf-8", "replace"), status_code=status)
-
-
-def wants_page(request: Request) -> bool:
-    """Tell whether a failure should be shown to a person."""
-    machine = request.url.path.startswith(("/api/v1", "/overlap", "/q", "/quip"))
-    return not machine and "text/html" in request.headers.get("accept", "")
-
-
-def failure_page(request: Request, refusal: Refusal, request_id: str) -> Response:
-    """Return the page that says what went wrong."""
-    page = rendered(request, "failure.html", refusal.status, refusal=refusal, request_id=request_id, name=None)
-    page.headers.update({k: v for k, v in failure_answer(refusal, request_id).headers.items() if k in _KEPT})
-    return page
-
-
-_KEPT = ("retry-after", "www-authenticate", "allow")
+_SAID_WITH_TEXTS: tuple[Verdict, ...] = ("match", "no_match", "too_short")
+_SAID_WITHOUT: tuple[Verdict, ...] = ("possible_match", "candidate", "no_match", "too_short")
 
 
 async def _form(request: Request) -> Mapping[str, list[str]]:
@@ -126,7 +71,10 @@ def _length(fields: Mapping[str, list[str]]) -> int:
     return int(value)
 
 
-async def _ask(request: Request, name: str | None, question: Callable[[Snapshot], HTMLResponse]) -> HTMLResponse:
+async def ask_snapshot(
+    request: Request, name: str | None, question: Callable[[Snapshot], HTMLResponse]
+) -> HTMLResponse:
+    """Answer in a thread of the gate, from one generation of an index."""
     serving = serving_of(request)
     slot = serving.snapshots.slot(name)
 
@@ -140,8 +88,24 @@ async def _ask(request: Request, name: str | None, question: Callable[[Snapshot]
 @router.get("/")
 async def start(request: Request, index: str | None = None) -> HTMLResponse:
     """Show where to paste."""
-    name = serving_of(request).snapshots.slot(index).name
-    return rendered(request, "trace.html", name=name, text="", min_chars=DEFAULT_MIN_CHARS, result=None)
+
+    def ask(snapshot: Snapshot) -> HTMLResponse:
+        opened = snapshot.index
+        said = _SAID_WITH_TEXTS if snapshot.holds_texts else _SAID_WITHOUT
+        floor = (trace_floor if snapshot.holds_texts else check_floor)(opened.geometry, DEFAULT_MIN_CHARS)
+        return rendered(
+            request,
+            "trace.html",
+            name=snapshot.name,
+            text="",
+            min_chars=DEFAULT_MIN_CHARS,
+            result=None,
+            corpus=opened.corpus,
+            documents=opened.documents,
+            meanings=[(each, _VERDICTS[each], sentence(each, floor=floor)) for each in said],
+        )
+
+    return await ask_snapshot(request, index, ask)
 
 
 @router.post("/")
@@ -170,7 +134,11 @@ async def traced(request: Request) -> HTMLResponse:
             verdict, floor, coverage, complete = checked.verdict, checked.floor, checked.coverage, True
             spans, total, levels = list(checked.spans[:MOST_SPANS]), len(checked.spans), ()
         judged(verdict)
-        marks = [(span.start, span.end, span.common) for span in spans]
+        edited = {id(each.span) for each in values["traced"] if each.kind not in BY_FILTER}
+        marks: list[Mark] = [
+            (span.start, span.end, "common" if span.common else "edited" if id(span) in edited else "")
+            for span in spans
+        ]
         whole = text.count("\n") <= MOST_LINES
         return rendered(
             request,
@@ -182,15 +150,18 @@ async def traced(request: Request) -> HTMLResponse:
             floor=floor,
             coverage=coverage,
             complete=complete,
+            edited=bool(set(levels) - BY_FILTER),
             order=ORDER,
             spans=spans,
             total=total,
             lines=marked_lines(text, marks, context=-1 if whole else CONTEXT),
+            licenses=sorted({license for each in values["traced"] for license in each.licenses}),
+            length=max(min_chars, index.geometry.width),
             rate=coincidence_rate(max(min_chars, index.geometry.width), index.coincidence),
             **values,
         )
 
-    return await _ask(request, _one(fields, "index") or None, ask)
+    return await ask_snapshot(request, _one(fields, "index") or None, ask)
 
 
 _FILTERS = ("languages", "licenses", "repositories", "owners", "paths")
@@ -237,16 +208,7 @@ async def _search(request: Request, fields: Mapping[str, list[str]]) -> HTMLResp
             + [(each, value) for each in _FILTERS for value in chosen[each]],
             errors="replace",
         )
-        hits = [
-            (
-                hit,
-                [
-                    (snippet.first_line, marked_lines(snippet.text, [(*mark, False) for mark in snippet.marks]))
-                    for snippet in hit.snippets
-                ],
-            )
-            for hit in found.hits
-        ]
+        hits = [(hit, excerpt(hit.snippets)) for hit in found.hits]
         return rendered(
             request,
             "search.html",
@@ -255,11 +217,12 @@ async def _search(request: Request, fields: Mapping[str, list[str]]) -> HTMLResp
             found=found,
             hits=hits,
             link=f"/search?{link}",
+            chosen_any=any(chosen.values()),
             number=max(1, number),
             more=len(found.hits) == _PAGE,
         )
 
-    return await _ask(request, name, ask)
+    return await ask_snapshot(request, name, ask)
 
 
 @router.get("/documents/{document}")
@@ -288,7 +251,7 @@ async def document(request: Request, document: str, index: str | None = None, li
             marked=range(start, end + 1) if start else range(0),
         )
 
-    return await _ask(request, index, ask)
+    return await ask_snapshot(request, index, ask)
 
 
 @router.get("/lookup")
@@ -311,75 +274,4 @@ async def lookup(request: Request, owner: str = "", repository: str = "", index:
             corpus=snapshot.index.corpus,
         )
 
-    return await _ask(request, index, ask)
-
-
-@router.get("/index")
-async def index_page(request: Request, index: str | None = None) -> HTMLResponse:
-    """Show what an index consists of and what it promises."""
-
-    def ask(snapshot: Snapshot) -> HTMLResponse:
-        opened = snapshot.index
-        geometry = opened.geometry
-        bounds = [_bytes(bound) for bound in SIZE_CLASSES]
-        labels = [f"below {bounds[0]}", *(f"{a} to {b}" for a, b in zip(bounds, bounds[1:], strict=False))]
-        statistics = snapshot.statistics()
-        lengths = sorted({geometry.width, *LENGTHS, *opened.coincidence})
-        return rendered(
-            request,
-            "index.html",
-            name=snapshot.name,
-            details=contract.index_details(opened, verified=False),
-            statistics=statistics,
-            sizes=list(zip([*labels, f"{bounds[-1]} or more"], statistics.sizes, strict=True)),
-            coincidence=[(str(length), round(1000 * rate)) for length, rate in sorted(opened.coincidence.items())],
-            promises=[
-                (
-                    length,
-                    check_floor(geometry, length),
-                    trace_floor(geometry, length),
-                    coincidence_rate(length, opened.coincidence),
-                )
-                for length in lengths
-                if length >= geometry.width
-            ],
-        )
-
-    return await _ask(request, index, ask)
-
-
-@router.get("/api")
-async def api_page(request: Request) -> HTMLResponse:
-    """Describe the API from its OpenAPI document."""
-    described = openapi.document(request.app)
-    operations = [
-        (method.upper(), path, operation, _fields_of(described, operation))
-        for path, methods in described["paths"].items()
-        for method, operation in methods.items()
-    ]
-    name = serving_of(request).snapshots.names[0]
-    return rendered(request, "api.html", name=name, operations=operations)
-
-
-def _fields_of(described: Mapping[str, Any], operation: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Return (name, type, meaning) of what an operation takes."""
-    found = [
-        (each["name"], _type(each["schema"]), each.get("description", "")) for each in operation.get("parameters", [])
-    ]
-    if "requestBody" in operation:
-        reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[-1]
-        for name, schema in described["components"]["schemas"][reference]["properties"].items():
-            found.append((name, _type(schema), schema.get("description", "")))
-    return found
-
-
-def _type(schema: Mapping[str, Any]) -> str:
-    if "anyOf" in schema:
-        return " or ".join(_type(each) for each in schema["anyOf"])
-    if "enum" in schema:
-        return " or ".join(schema["enum"])
-    if "$ref" in schema:
-        return str(schema["$ref"]).rsplit("/", 1)[-1]
-    if schema.get("type") == "array":
-        return f"list of {_type(schema['items'])}"
-    return str(schema.get("type", "anything"))
+    return await ask_snapshot(request, index, ask)

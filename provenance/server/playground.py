@@ -27,8 +27,8 @@ from provenance.guard.guarded import Guard, lookups
 from provenance.guard.scanner import require_streamable
 from provenance.guard.upstream import require_address
 from provenance.server.failures import Refusal
-from provenance.server.pages import rendered
 from provenance.server.questions import Body, IndexName
+from provenance.server.rendering import rendered
 from provenance.server.serving import serving_of
 from provenance.server.settings import UpstreamSettings
 from provenance.server.snapshots import Snapshot

@@ -87,10 +87,10 @@ def judge(page: Page, name: str) -> None:
     assert AXE.exists() or not os.environ.get("CI"), "there is no axe-core"
     if AXE.exists():
         page.evaluate(AXE.read_text("utf-8"))
-        # Lines of code are all alike; two thousand of them take axe seven seconds.
+        # Lines of code are all alike; two thousand of them take axe six seconds.
+        page.evaluate("document.querySelectorAll('.line:nth-child(n + 70)').forEach((line) => line.remove())")
         found = page.evaluate(
-            "axe.run({include: [['html']], exclude: [['.line:nth-child(n + 100)']]},"
-            " {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})"
+            "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})"
         )
         bad = [
             (each["id"], each["nodes"][0]["html"], each["nodes"][0]["failureSummary"])
@@ -118,7 +118,7 @@ def test_pasted_code_is_traced_to_its_source_side_by_side(visit: Callable[..., P
     page.get_by_label("Paste code").fill(copied(snippet))
     page.get_by_role("button", name="Trace").click()
     expect(page.get_by_role("heading", name="Match", exact=True)).to_be_visible()
-    marks = page.get_by_role("region", name="Your text with the copied parts marked").locator("mark")
+    marks = page.get_by_role("region", name="Your text with the matching parts marked").locator("mark")
     assert "before, mine" not in "".join(marks.all_inner_texts())
     assert marks.first.inner_text().strip() == snippet.split("\n")[0].strip()
     pair = page.locator(".pair").first

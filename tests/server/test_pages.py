@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
+import re
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -11,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provenance.records import Source
+from provenance.search.results import Snippet
 from provenance.server.questions import split_lines
-from provenance.server.views import marked_lines, repository_link
+from provenance.server.views import aligned, excerpt, marked_lines, repository_link
 
 Asked = Any
 
@@ -201,7 +205,7 @@ def test_addresses_of_sources_are_checked(url: str | None, expected: str | None)
     marks=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60))),
 )
 def test_marked_lines_are_the_text(text: str, marks: list[tuple[int, int]]) -> None:
-    ranges = sorted((min(a, b, len(text)), min(max(a, b), len(text)), False) for a, b in marks if a != b)
+    ranges = sorted((min(a, b, len(text)), min(max(a, b), len(text)), "") for a, b in marks if a != b)
     lines = marked_lines(text, ranges)
     assert "".join(split_lines(text)) == text
     assert ["".join(piece.text for piece in line.pieces) for line in lines] == [
@@ -214,6 +218,72 @@ def test_marked_lines_are_the_text(text: str, marks: list[tuple[int, int]]) -> N
             expected = tuple(
                 n for n, (start, end, _) in enumerate(ranges, 1) if start <= place and place + len(piece.text) <= end
             )
-            assert piece.spans == expected
+            # Blanks at the ends of a line are not marked.
+            assert piece.spans == expected or not piece.text.strip() and not piece.spans
             place += len(piece.text)
         at += len(whole)
+
+
+@given(st.text(alphabet="ab \n", max_size=40), st.text(alphabet="ab \n", max_size=40), st.data())
+def test_two_texts_side_by_side_keep_their_lines_and_meet_where_they_should(
+    left: str, right: str, data: st.DataObject
+) -> None:
+    sides = [marked_lines(text, []) for text in (left, right)]
+    rows = [
+        tuple(pair)
+        for pair in zip(
+            *(
+                sorted(data.draw(st.sets(st.integers(1, len(side)), min_size=3, max_size=3))) if len(side) > 2 else [1]
+                for side in sides
+            ),
+            strict=False,
+        )
+    ]
+    ours, theirs = aligned(*sides, rows)
+    assert len(ours) == len(theirs)
+    for side, lines in zip((ours, theirs), sides, strict=True):
+        assert [line for line in side if line.number] == list(lines)
+    met = {(a.number, b.number) for a, b in zip(ours, theirs, strict=True)}
+    assert met.issuperset(rows)
+
+
+def test_snippets_that_share_lines_show_each_once() -> None:
+    text = "zero\none\ntwo\nthree\nfour\nfive\nsix\n"
+    snippets = [
+        Snippet(1, "zero\none\ntwo\n", ((5, 8),)),
+        Snippet(3, "two\nthree\n", ((4, 9),)),
+        Snippet(7, "six\n", ((0, 3),)),
+    ]
+    lines = excerpt(snippets)
+    assert [line.number for line in lines] == [1, 2, 3, 4, 7]
+    assert [line.gap for line in lines] == [0, 0, 0, 0, 2]
+    shown = text.split("\n")
+    assert all("".join(piece.text for piece in line.pieces) == shown[line.number - 1] for line in lines)
+    assert ["".join(p.text for p in line.pieces if p.spans) for line in lines] == ["", "one", "", "three", "six"]
+
+
+def test_a_copy_laid_out_anew_stands_beside_its_lines(client: Asked, snippet: str) -> None:
+    stretched = snippet.replace("\n", "\n\n\n")
+    answer = client.form("/", urlencode({"text": stretched, "min_chars": "96"})).text
+    ours, theirs = answer.split('<div class="pair">')[1].split("</details>")[0].split("<h3>")[1:]
+    rows = [[Page(line).text.strip() for line in side.split('<span class="line')[1:]] for side in (ours, theirs)]
+    rows = [[re.sub(r"^[^>]*>\d*", "", each).strip() for each in side] for side in rows]
+    assert len(rows[0]) == len(rows[1])
+    filled = [(a, b) for a, b in zip(*rows, strict=True) if a and b]
+    assert len(filled) > 40 and sum(a == b for a, b in filled) > len(filled) - 5
+
+
+def test_an_edited_copy_is_shown_with_what_was_renamed(client: Asked) -> None:
+    code = inspect.getsource(difflib.SequenceMatcher.find_longest_match)
+    code = re.sub(r'(?m)^ *"""(?s:.*?)"""\n|^ *#.*\n', "", code)
+    names = {"alo": "low", "blo": "base", "b2j": "places", "besti": "one", "bestj": "other", "bestsize": "longest"}
+    for old, new in names.items():
+        code = re.sub(rf"\b{old}\b", new, code)
+    answer = client.form("/", urlencode({"text": code, "min_chars": "96"}))
+    page = Page(answer.text)
+    require_harmless(page)
+    assert "names were replaced" in page.text and "equal but for names" in page.text
+    assert [each for each in page.all("mark") if each.get("class") == "edited"]
+    assert names.items() <= set(re.findall(r"<td><code>(\w+)</code></td><td><code>(\w+)</code></td>", answer.text))
+    pairs = [part.split("</details>")[0].split("<h3>")[1:] for part in answer.text.split('<div class="pair">')[1:]]
+    assert pairs and all(ours.count('<span class="line') == theirs.count('<span class="line') for ours, theirs in pairs)

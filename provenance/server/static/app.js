@@ -84,3 +84,16 @@ if (box) {
     }
   }
 }
+
+// Two texts side by side are read together.
+for (const pair of document.querySelectorAll(".pair")) {
+  const [ours, theirs] = pair.querySelectorAll(".code");
+  const follow = (from, to) =>
+    from.addEventListener("scroll", () => {
+      if (to.scrollTop !== from.scrollTop) to.scrollTop = from.scrollTop;
+    });
+  if (matchMedia("(min-width: 48.01rem)").matches) {
+    follow(ours, theirs);
+    follow(theirs, ours);
+  }
+}
