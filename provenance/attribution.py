@@ -127,6 +127,24 @@ def attributions(
             waiting += [part for part in parts if part[1] - part[0] >= LEFT]
 
 
+def compare(index: CodeIndex, text: bytes, ref: ContentRef, path: str | None = None) -> Evidence | None:
+    """Return how much speaks for a whole text and one content being one code, None where nothing corresponds.
+
+    Only the two are compared, rarity is that of the corpus, and there are no rivals; see `evidence.ALIKE`. Of a long
+    text the first 1,024 symbols count.
+    """
+    document = index.code(ref)
+    family = (by_path(path) if path else None) or document.family
+    alignment = align(Code.of(text, family, opening(text, family)), document)
+    if alignment is None:
+        return None
+    rarity = _Rarity(index)
+    shared = _shared(alignment)
+    rarity.learn("fingerprints", shared)
+    rarity.learn("words", {word for token in alignment.equal_tokens for word in _words(token)})
+    return weigh(alignment, rarity.of_token, sum(rarity.gram_bits(word) for word in shared))
+
+
 def _uncovered(code: Code, first: int, end: int, covered: Intervals) -> int:
     return sum(not covered.has_around(code[symbol].start, code[symbol].end) for symbol in range(first, end))
 

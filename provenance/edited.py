@@ -126,14 +126,19 @@ class EditedCopies:
         levels: frozenset[str],
         commonness: Commonness | None,
         sources_limit: int,
+        least: float = 0.0,
     ) -> None:
-        """Look in what ``catalogue`` counts; ``levels`` are those shown."""
+        """Look in what ``catalogue`` counts; ``levels`` are those shown, ``least`` is the evidence asked for.
+
+        With 0 a copy is a match; less finds more, and more coincidence.
+        """
         self._catalogue = catalogue
         self._text = text
         self._min_chars = min_chars
         self._levels = levels
         self._commonness = commonness
         self._limit = sources_limit
+        self._least = least
         index = catalogue.index
         self._code = IndexedCode(index, catalogue.has_documents)
         self._offsets: Callable[[ContentRef], Offsets] = lru_cache(maxsize=64)(lambda ref: Offsets(index.text(ref)))
@@ -150,10 +155,13 @@ class EditedCopies:
             if number == most_units:
                 complete = False
                 break
-            if found is not None and found.verdict == "match" and _adds(found, covered):
+            if found is not None and self._suffices(found) and _adds(found, covered):
                 groups.append(_group(found))
         spans = [self._describe(group) for group in _joined(groups)]
         return [span for span in spans if span is not None and span.kind in self._levels], complete
+
+    def _suffices(self, found: Attribution) -> bool:
+        return found.matches[0].evidence.log_odds >= self._least
 
     def _describe(self, group: Group) -> TracedSpan | None:
         start, end = group.query

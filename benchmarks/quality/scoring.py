@@ -33,6 +33,10 @@ class Share:
     high: float
     of: int
 
+    def as_dict(self) -> dict[str, float]:
+        """Return the fields, rounded."""
+        return {name: round(value, 5) for name, value in asdict(self).items()}
+
 
 def share(outcomes: Sequence[Outcome], field: str) -> Share:
     """Return the mean of a field with its bootstrap interval; repositories are drawn, with all their snippets."""
@@ -60,7 +64,7 @@ def table(outcomes: Iterable[Outcome]) -> list[dict[str, object]]:
         {
             "set": name,
             "length": length,
-            **{field: asdict(share(group, field)) for field in ("alarm", "right", "strict", "reciprocal")},
+            **{field: share(group, field).as_dict() for field in ("alarm", "right", "strict", "reciprocal")},
         }
         for (name, length), group in grouped.items()
         if length or name not in ("exact",)

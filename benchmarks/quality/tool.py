@@ -9,6 +9,7 @@ from benchmarks.quality.corpus import File, split
 from benchmarks.quality.memory import MemoryIndex
 from provenance.attribution import attribute
 from provenance.lexing.evidence import Evidence
+from provenance.records import ContentRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,14 @@ class Toolkit:
     def __init__(self, files: Sequence[File], indexed: Callable[[File], bool] | None = None) -> None:
         chosen = indexed or (lambda file: split(file.repository).indexed)
         self._numbers = [number for number, file in enumerate(files) if chosen(file)]
-        self._index = MemoryIndex([files[number] for number in self._numbers])
+        self.index = MemoryIndex([files[number] for number in self._numbers])
+
+    def ref(self, number: int) -> ContentRef:
+        """Return the address of an indexed file."""
+        return ContentRef(0, self._numbers.index(number))
 
     def ask(self, text: bytes) -> Answer:
-        found = attribute(self._index, text)
+        found = attribute(self.index, text)
         if not found:
             return Answer((), False)
         best = max(found, key=lambda result: (result.verdict == "match", result.matches[0].evidence.strength))

@@ -27,7 +27,7 @@ def command(
         typer.Option(
             "--rule",
             metavar="RULE",
-            help="levels (as trace does; the default), substring (StarCoder's), 10-gram; repeatable.",
+            help="levels (as trace does; the default), alike (weaker evidence), substring, 10-gram; repeatable.",
         ),
     ] = None,
     column: Annotated[

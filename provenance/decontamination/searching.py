@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from provenance.decontamination.problems import Problem
 from provenance.decontamination.rules import RuleHit, substring, ten_grams
-from provenance.errors import ParameterError
+from provenance.edited import EditedCopies
+from provenance.errors import MismatchError, ParameterError
 from provenance.index import Index
+from provenance.lexing.evidence import ALIKE
+from provenance.membership.commonness import Commonness
 from provenance.records import Span
 from provenance.search.base import Filters
 from provenance.text import NormalisedText
-from provenance.traced import Level, SourceMatch, TracedSpan
+from provenance.traced import LEVELS, Catalogue, Level, SourceMatch, TracedSpan
 from provenance.tracing import trace
 from provenance.verdict import DEFAULT_MIN_CHARS
+from provenance.verification import Limits
 
-Rule = Literal["levels", "substring", "10-gram"]
-RULES: tuple[Rule, ...] = ("levels", "substring", "10-gram")
+Rule = Literal["levels", "alike", "substring", "10-gram"]
+RULES: tuple[Rule, ...] = get_args(Rule)
 
 ProblemVerdict = Literal["found", "common", "not_found", "too_short"]
 """``found``: something uncommon of it stands in the corpus. ``common``: only what stands in many repositories does.
@@ -86,9 +90,14 @@ def search_problem(
             exclude_repositories=exclude_repositories,
             path=problem.path or None,
         )
-        findings += [_traced(problem, span) for span in traced.spans]
+        findings += [_traced(problem, span, "levels") for span in traced.spans]
         complete, short = traced.complete, traced.verdict == "too_short"
     filters = Filters(exclude_repositories=tuple(exclude_repositories))
+    if "alike" in rules:
+        known = {(finding.span.start, finding.span.end) for finding in findings}
+        alike, whole = _alike(index, problem, text, filters, sources_limit)
+        findings += [_traced(problem, s, "alike") for s in alike if (s.span.start, s.span.end) not in known]
+        complete = complete and whole
     # As many texts are looked at as tell common from rare.
     limit = max(sources_limit, index.parameters.common_repositories)
     for rule, ask in (("substring", substring), ("10-gram", ten_grams)):
@@ -103,9 +112,29 @@ def search_problem(
     return ProblemReport(problem, verdict, tuple(findings), complete)
 
 
-def _traced(problem: Problem, traced: TracedSpan) -> Finding:
+def _alike(
+    index: Index, problem: Problem, text: NormalisedText, filters: Filters, sources_limit: int
+) -> tuple[list[TracedSpan], bool]:
+    """Return code that is alike on weaker evidence than a match asks for, and whether all was looked at."""
+    if index.parameters.fingerprints == "none":
+        raise MismatchError(
+            "this index has no fingerprints: the rule alike needs them; index without --no-fingerprints"
+        )
+    edited = EditedCopies(
+        Catalogue(index, filters),
+        text,
+        min_chars=0,
+        levels=frozenset(LEVELS),
+        commonness=Commonness.of(index, 0),
+        sources_limit=sources_limit,
+        least=ALIKE,
+    )
+    return edited.find((), problem.path or None, Limits().units)
+
+
+def _traced(problem: Problem, traced: TracedSpan, rule: Rule) -> Finding:
     return Finding(
-        rule="levels",
+        rule=rule,
         level=traced.kind,
         parts=_shares(problem, traced.span.start, traced.span.end),
         span=traced.span,

@@ -105,6 +105,11 @@ class Evidence:
         return self.log_odds >= 0
 
 
+ALIKE = -3.7
+"""Evidence from which two codes are called alike where a person will look at them: less than a match asks for.
+
+Midway between coincidence and copies on one half of the rewritten solutions of benchmarks/quality; 0.6 % of held-out
+novel snippets reach it against 12,000 files."""
 WEIGHTS: dict[Regime, dict[str, float]] = {
     "kept": {
         "bias": -11.8,

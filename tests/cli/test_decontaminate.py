@@ -118,6 +118,30 @@ def test_the_substring_rule_ignores_case_and_trivial_solutions(tmp_path: Path) -
     assert finding.parts == (("solution", 1.0),) and finding.sources[0].level == "edited"
 
 
+def test_alike_finds_what_is_no_match(tmp_path: Path) -> None:
+    """A short function under other names: too little for a match, enough to be shown to a person."""
+    original = """def intersperse(numbers, delimiter):
+    if not numbers:
+        return []
+    result = []
+    for n in numbers[:-1]:
+        result.append(n)
+        result.append(delimiter)
+    result.append(numbers[-1])
+    return result
+"""
+    names = dict(intersperse="put_between", numbers="items", delimiter="sign", result="output", n="item")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.py").write_text(original)
+    build([open_source(str(tmp_path / "a"), SourceOptions())], tmp_path / "index", workers=1)
+    renamed = re.sub(r"\b(intersperse|numbers|delimiter|result|n)\b", lambda match: names[match[1]], original)
+    path = tmp_path / "b.jsonl"
+    path.write_text(json.dumps({"text": "Put a sign between items.", "code": renamed}) + "\n")
+    [report] = reports(tmp_path / "index", str(path), ["alike"]).values()
+    [finding] = report.findings
+    assert (finding.rule, finding.level) == ("alike", "renamed") and dict(finding.parts)["solution"] > 0.9
+
+
 def test_ten_words_in_a_row_are_enough_and_nine_are_not(tmp_path: Path) -> None:
     words = [f"word{number}" for number in range(10)]
     (tmp_path / "a").mkdir()
@@ -135,7 +159,7 @@ def test_ten_words_in_a_row_are_enough_and_nine_are_not(tmp_path: Path) -> None:
 def test_unknown_rules_are_refused(demo_index: Path) -> None:
     with Index.open(demo_index) as opened:
         for rules in ([], ["exact"]):
-            with pytest.raises(ParameterError, match="levels, substring, 10-gram"):
+            with pytest.raises(ParameterError, match="levels, alike, substring, 10-gram"):
                 search_problem(opened, Problem("b", "1", "text", ()), rules=rules)  # type: ignore[arg-type]
 
 
