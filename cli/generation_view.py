@@ -120,7 +120,7 @@ def _marked(text: str, copies: Sequence[Decision]) -> Text:
         start, end = max(at, start), max(at, end)
         shown.append(printable(text[at:start]))
         shown.append(printable(text[start:end]), style=_style(copy))
-        shown.append(f"[{number}]", style="dim")
+        shown.append(f"«{number}»", style="dim")
         at = end
     shown.append(printable(text[at:]))
     return shown
@@ -145,7 +145,7 @@ def _listed(copies: Sequence[Decision], sources: int) -> Text:
     """Return what is known of every copy, a line each, and its sources below it."""
     shown = Text()
     for number, copy in enumerate(copies, 1):
-        shown.append(f"[{number}] {_title(copy)}\n", style=_style(copy))
+        shown.append(f"«{number}» {_title(copy)}\n", style=_style(copy))
         shown.append("".join(f"{line}\n" for line in _sources(copy, sources)))
     return shown
 

@@ -356,5 +356,5 @@ def test_a_terminal_shows_copies_and_sources_while_the_answer_comes(
     assert plain.find("part0.py") < last, "the source was not seen before the end"
     final = plain[last:]
     assert " ".join(copied.split()) in " ".join(final.split()) and final.count("The end of the answer.") == 40
-    assert re.search(r"\[1\] lines 2-\d+: \d+ normalised characters; exact copy; MIT \(permissive\); uncommon", final)
+    assert re.search(r"«1» lines 2-\d+: \d+ normalised characters; exact copy; MIT \(permissive\); uncommon", final)
     assert "github.com/owner0/code src/part0.py:1-" in final and licensed_rows[0]["url"] in final

@@ -1,4 +1,4 @@
-"""The proxy in front of a real model: SmolLM2 (135 M parameters, GGUF) behind the server of xllamacpp."""
+"""The proxy and the command line before a real model: SmolLM2 (135 M, GGUF) behind the server of xllamacpp."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 import openai
 import pytest
 
+from cli.main import main
 from indexer.build import build
 from indexer.sources import open_source
 from indexer.sources.base import SourceOptions
@@ -97,3 +98,29 @@ def test_a_model_that_recites_the_corpus_is_annotated_or_ended(
         with running(create_proxy(ProxySettings(model, tmp_path / "index", strict))) as address:
             text, ending, account = said(address, stream=stream)
             assert ending == "content_filter" and scan([plain], [text], floor) == []
+
+
+def test_generate_shows_what_the_model_recites_or_ends_before_it(
+    model: str, tmp_path: Path, scan: Callable[..., list[int]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--upstream", model, "--max-tokens", "60", "--temperature", "0", "--prompt-file", str(tmp_path / "prompt")]
+    (tmp_path / "prompt").write_text("def read_settings(path):\n    ")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "a.py").write_text("nothing = 'of interest'\n")
+
+    def generate(index: str, *more: str) -> tuple[int, str]:
+        capfd.readouterr()
+        code = main(["generate", *words, "--index", str(tmp_path / index), *more])
+        return code, capfd.readouterr().out
+
+    build([open_source(str(tmp_path / "empty"))], tmp_path / "other", corpus_name="other", workers=1)
+    code, plain = generate("other")
+    assert code == 0 and len(plain) > 150
+    (tmp_path / "said").mkdir()
+    (tmp_path / "said" / "b.py").write_text(plain)
+    build([open_source(str(tmp_path / "said"))], tmp_path / "recited", corpus_name="recited", workers=1)
+    assert generate("recited") == (1, plain)
+    code, text = generate("recited", "--policy", "strict")
+    with Index.open(tmp_path / "recited") as index:
+        floor = check_floor(index.geometry, PRESETS["strict"].min_chars)
+    assert code == 0 and scan([plain], [text], floor) == []
