@@ -7,6 +7,7 @@ Cuts: of random files of the whole folder at random places; a cut is found when 
 the range that the span's first source names, read again from the file itself, is the same text but for white space.
 
     python -m benchmarks.scale FOLDER [--sizes MB ...] [--cuts N] [--scratch DIR] [--keep DIR] [--json FILE]
+    python -m benchmarks.scale FOLDER --index DIR       (cuts alone, of an index that was kept)
 """
 
 from __future__ import annotations
@@ -190,11 +191,16 @@ def main() -> None:
     parser.add_argument("--cuts", type=int, default=10_000)
     parser.add_argument("--scratch", type=Path, help="on the file system of the folder: parts of it are linked there")
     parser.add_argument("--keep", type=Path, help="where the index of the whole is left")
+    parser.add_argument("--index", type=Path, help="an index of the whole: nothing is built, cuts alone are asked for")
     parser.add_argument("--json", type=Path, help="write the result there")
     parser.add_argument("--seed", type=int, default=5)
     options = parser.parse_args()
     folder = options.folder.resolve()
     result: dict[str, Any] = {"growth": []}
+    if options.index is not None:
+        with Index.open(options.index) as index:
+            print(json.dumps(cuts(folder, index, options.cuts, options.seed), indent=1))
+        return
     with tempfile.TemporaryDirectory(dir=options.scratch or folder.parent) as scratch:
         for size in options.sizes:
             part = Path(scratch) / f"part-{size}"

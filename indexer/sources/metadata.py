@@ -88,7 +88,7 @@ def _project_urls(fields: Message) -> Iterable[str]:
     labelled: dict[str, str] = {}
     for value in fields.get_all("Project-URL", []):
         label, _, url = str(value).partition(",")
-        labelled.setdefault(label.strip().lower(), url.strip())
+        labelled.setdefault(label.strip().lower().replace("-", " "), url.strip())
     return [labelled[label] for label in _HOME_LABELS if label in labelled]
 
 
