@@ -114,8 +114,7 @@ class GitSource:
         except OSError as error:
             raise CorpusError(f"{self._path}: git cannot be run: {error.strerror}") from error
         if done.returncode not in accept:
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise CorpusError(f"{self._path}: git says: {said[-1][:300] if said else f'exit {done.returncode}'}")
+            raise CorpusError(f"{self._path}: git says: {_said(done.stderr) or f'exit {done.returncode}'}")
         return done.stdout
 
     def _commit(self) -> str:
@@ -126,6 +125,12 @@ class GitSource:
         commit = found.decode("ascii", "replace").strip()
         if not commit:
             shallow = self._git("rev-parse", "--is-shallow-repository").strip() == b"true"
+            named = self._git("rev-parse", "--verify", "--quiet", self._revision, accept=(0, 1, 128)).decode().strip()
+            if named and not shallow:
+                raise CorpusError(
+                    f"{self._path}: {self._revision!r} is object {named[:12]}, which is no commit or is missing: "
+                    "git fsck says which"
+                )
             why = (
                 "; the clone is shallow: git fetch --unshallow" if shallow else "; git branch --all lists what there is"
             )
@@ -215,6 +220,14 @@ class GitSource:
         stamp = xxhash.xxh3_128(repr((blobs, sorted(mine.items()), skipped)).encode("utf-8", "surrogatepass"))
         repositories = frozenset(origin.repository for origin in mine.values())
         return Unit(weight, (tuple(blobs), mine, tuple(skipped)), stamp.hexdigest(), repositories)
+
+
+def _said(stderr: bytes) -> str:
+    """Return the complaint in what git wrote, and after it the command that git proposes, on one line."""
+    lines = [" ".join(line.split()) for line in stderr.decode("utf-8", "replace").splitlines()]
+    complaint = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1] if lines else "")
+    remedy = next((line for line in lines if line.startswith("git ")), "")
+    return f"{complaint}; {remedy}"[:400] if remedy and remedy != complaint else complaint[:300]
 
 
 def _reader(objects: _Objects, blobs: dict[str, Blob]) -> Callable[[str], bytes | None]:

@@ -185,6 +185,25 @@ def test_what_cannot_be_read_is_one_line(repository: Path, tmp_path: Path, monke
     assert "git is not installed" in failure(GitSource(str(repository)))
 
 
+def test_a_commit_that_is_missing_or_none_is_said_to_be(repository: Path) -> None:
+    assert "is no commit or is missing" in failure(GitSource(str(repository), "HEAD^{tree}"))
+    head = git(repository, "rev-parse", "HEAD")
+    (repository / ".git" / "objects" / head[:2] / head[2:]).unlink()
+    assert f"'HEAD' is object {head[:12]}" in failure(GitSource(str(repository)))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a repository away")
+def test_a_repository_of_somebody_else_comes_with_what_git_proposes(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
+        monkeypatch.setenv(name, "/dev/null")
+    for path in (repository, *repository.rglob("*")):
+        os.chown(path, 65534, 65534)
+    said = failure(GitSource(str(repository)))
+    assert "dubious ownership" in said and "safe.directory" in said and "\n" not in said
+
+
 def test_an_empty_repository_has_no_head(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q")
     assert "'HEAD'" in failure(GitSource(str(tmp_path)))
