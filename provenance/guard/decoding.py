@@ -62,9 +62,13 @@ class Recitation:
         return other
 
     @property
-    def near(self) -> bool:
-        """Tell whether one more window may complete a copy: a token shorter than a stride brings no more."""
-        return self._needed() is not None
+    def missing(self) -> int | None:
+        """Return how many bytes are missing, at least, to the next window that may complete a copy.
+
+        None where one more window completes none; a token shorter than a stride brings no more.
+        """
+        needed = self._needed()
+        return None if needed is None else needed - self._stream.length
 
     @property
     def copying(self) -> bool:
@@ -82,9 +86,9 @@ class Recitation:
 
     def completes(self, piece: str) -> bool:
         """Return whether the policy blocks what ``piece`` would complete; the text stays as it is."""
-        needed = self._needed()
+        missing = self.missing
         # Normalising makes no text longer, but a run of white space that waits may come with it.
-        if needed is None or self._stream.length + len(piece.encode("utf-8", "replace")) + 1 < needed:
+        if missing is None or len(piece.encode("utf-8", "replace")) + 1 < missing:
             return False
         return self.copy().feed(piece)
 

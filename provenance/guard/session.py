@@ -238,7 +238,10 @@ class Session:
             if growing:
                 length = span.end - span.start
                 step = min(max(length // 4, _LEAST_STEP), _LARGEST_STEP)
-                self._reviews[span.start] = _Review(span.last, length + step, choice, evidence)
+                # What only passes because it is short yet may turn out to be a copy: the reader waits for its floor.
+                whole = replace(evidence.facts, length=max(evidence.facts.length, self.floor or 0))
+                cleared = span.first if self._policy.choose(whole).action in BLOCKING else span.last
+                self._reviews[span.start] = _Review(cleared, length + step, choice, evidence)
             else:
                 made.append(self._decision(choice, evidence, moved(span.span, self._shift), emitted=True))
             return

@@ -4,12 +4,12 @@
     output = model.generate(**tokenizer("def ", return_tensors="pt"), max_new_tokens=200)
     tokenizer.batch_decode(output), output.attribution, output.texts
 
-Where a policy has the action ``block``, a logits processor looks at the most likely tokens before one is chosen, and
-forbids each that would complete a chain of `Policy.min_chars` normalised characters: the answer goes another way, and
-no run of the floor is ever written. Unlike MemFree (arXiv 2210.17546) it compares normalised text, which changed
-white space does not evade. Tokens that were not looked at are not allowed in such a step, since sampling would find
-them. Where all that were looked at are forbidden, the sequence ends: the end token alone is allowed, and
-`RowReport.ended` tells of it.
+Where a policy has the action ``block``, a logits processor looks at tokens before one is chosen, and forbids each that
+would complete a chain of `Policy.min_chars` normalised characters: the answer goes another way, and no run of the floor
+is ever written. Unlike MemFree (arXiv 2210.17546) it compares normalised text, which changed white space does not
+evade. Tokens too short to complete one are free; of the others the most likely are looked at, and the rest is not
+allowed in that step, since sampling would find it. Where no token is left, the sequence ends: the end token alone is
+allowed, and `RowReport.ended` tells of it.
 
 Every other action is taken on the finished text by `Session`, as everywhere: ``output.texts`` are what the reader
 should see, and ``sequences`` are cut where a text was.
@@ -39,6 +39,8 @@ _LOOKED_AT = 64
 _MOST = 4096
 _CONTEXT = 4
 """Tokens that are decoded again with the next: bytes of one character may lie in so many."""
+_WAITING = 4
+"""Bytes that may come with a token besides its own: of a character that it ends, and white space before it."""
 
 
 @dataclass(slots=True)
@@ -64,17 +66,26 @@ class NoRecitation(LogitsProcessor):
     """Forbids tokens that would complete a copy. One object serves one call of ``generate``."""
 
     def __init__(
-        self, guard: Guard, tokenizer: Any, prompts: list[str], prompt_tokens: int, end: list[int], long: list[int]
+        self,
+        guard: Guard,
+        tokenizer: Any,
+        prompts: list[str],
+        prompt_tokens: int,
+        end: list[int],
+        lengths: torch.Tensor,
     ) -> None:
         """Guard answers to ``prompts``; every sequence begins with ``prompt_tokens`` tokens of its prompt.
 
-        ``long`` are the tokens that may hold more than one window's worth of text (`long_tokens`).
+        ``lengths`` has the normalised bytes of every token (`token_lengths`).
         """
         self._prompts = [Prompt(guard, text) for text in prompts]
         self._tokenizer = tokenizer
         self._skip = prompt_tokens
         self._end = end
-        self._long = long
+        self._lengths = lengths
+        # What may hold more than one window's worth of text: rows of signs, mostly.
+        stride = min(each.stride for each in self._prompts[0].geometries) if prompts else 0
+        self._long = torch.nonzero(lengths + 1 >= stride).flatten().tolist()
         self._rows: dict[tuple[int, ...], _Row] = {}
         self._reports: dict[int, RowReport] = {}
 
@@ -93,8 +104,9 @@ class NoRecitation(LogitsProcessor):
             prompt = number * len(self._prompts) // len(input_ids)
             row = self._row(tuple(ids[self._skip :]), prompt)
             self._rows[(prompt, *row.tokens)] = row
-            if row.state.near:
-                self._forbid(changed[number], row)
+            missing = row.state.missing
+            if missing is not None:
+                self._forbid(changed[number], row, missing)
             elif self._long and row.state.copying:
                 self._forbid_long(changed[number], row)
             self._reports[hash((prompt, *row.tokens))] = row.report
@@ -120,28 +132,38 @@ class NoRecitation(LogitsProcessor):
                 return _Row(tokens, start, again, state, report)
         return _Row(tokens, known.start, text, state, report)
 
-    def _forbid(self, scores: torch.Tensor, row: _Row) -> None:
-        """Take out of one sequence's scores what would complete a copy, from the most likely token down."""
+    def _forbid(self, scores: torch.Tensor, row: _Row, missing: int) -> None:
+        """Take out of one sequence's scores what would complete a copy that lacks ``missing`` bytes."""
+        nothing = -float("inf")
         size = int(scores.shape[-1])
-        looked, count = 0, min(_LOOKED_AT, size)
+        # A model may have more scores than its tokenizer has tokens; those say nothing.
+        lengths = torch.nn.functional.pad(self._lengths[:size], (0, max(0, size - len(self._lengths))))
+        able = (lengths.to(scores.device) + _WAITING >= missing) & (scores > nothing)
+        able[self._end] = False
+        count = int(able.sum())
+        if not count:
+            return
+        masked = scores.masked_fill(~able, nothing)
+        looked, wanted = 0, min(_LOOKED_AT, count)
         allowed: list[int] = []
-        while not allowed and looked < min(_MOST, size):
-            top = torch.topk(scores, count).indices.tolist()[looked:]
+        while not allowed and looked < min(_MOST, count):
+            top = torch.topk(masked, wanted).indices.tolist()[looked:]
             texts = self._decoded([(*row.tokens[row.start :], token) for token in top])
             for token, text in zip(top, texts, strict=True):
-                if scores[token] == -float("inf") or token in self._end:
-                    continue
                 if row.state.completes(text[len(row.text) :]):
                     row.report.forbidden += 1
                 else:
                     allowed.append(token)
-            looked, count = count, min(4 * count, size)
-        row.report.ended = not allowed
-        # The model may end its answer wherever it likes.
-        kept = [*allowed, *self._end]
-        values = scores[kept].clone() if allowed else torch.zeros(len(kept), dtype=scores.dtype)
-        scores[:] = -float("inf")
-        scores[kept] = values.to(scores.device)
+            looked, wanted = wanted, min(4 * wanted, count)
+        able[allowed] = False
+        left = scores.masked_fill(able, nothing)
+        others = left.clone()
+        others[self._end] = nothing
+        # The model may end its answer wherever it likes; where nothing else is left it has to.
+        row.report.ended = not bool((others > nothing).any())
+        if row.report.ended:
+            left[self._end] = 0.0
+        scores[:] = left
 
     def _forbid_long(self, scores: torch.Tensor, row: _Row) -> None:
         """Take out the long tokens that would complete a copy of which most is missing yet."""
@@ -172,7 +194,7 @@ class GuardedModel:
         self._model = model
         self._tokenizer = tokenizer
         self._guard = guard
-        self._long: list[int] | None = None
+        self._lengths: torch.Tensor | None = None
 
     def __getattr__(self, name: str) -> Any:
         """Return what the model has. Raises `AttributeError` for other ways to generate, which are not guarded."""
@@ -279,9 +301,10 @@ class GuardedModel:
         """Add to the settings what forbids recitation, where the policy blocks any, and return it."""
         if "block" not in self._guard.policy.actions:
             return None
-        if self._long is None:
-            self._long = long_tokens(self._tokenizer, self._guard.index.geometry.stride)
-        processor = NoRecitation(self._guard, self._tokenizer, prompts, length, self._end_tokens(settings), self._long)
+        if self._lengths is None:
+            self._lengths = token_lengths(self._tokenizer)
+        end = self._end_tokens(settings)
+        processor = NoRecitation(self._guard, self._tokenizer, prompts, length, end, self._lengths)
         settings["logits_processor"] = LogitsProcessorList([*(settings.get("logits_processor") or ()), processor])
         return processor
 
@@ -338,16 +361,11 @@ class _Stopped(StoppingCriteria):
         return torch.full((input_ids.shape[0],), self._stopped.is_set(), device=input_ids.device, dtype=torch.bool)
 
 
-def long_tokens(tokenizer: Any, length: int) -> list[int]:
-    """Return the tokens whose normalised text is ``length`` bytes long or longer: rows of signs, mostly."""
-    every = list(range(len(tokenizer)))
-    texts = tokenizer.batch_decode(
-        [[token] for token in every], skip_special_tokens=True, clean_up_tokenization_spaces=False
-    )
-    # One byte more for the white space that may come before it.
-    return [
-        token for token, text in zip(every, texts, strict=True) if len(kernel.normalise(text.encode())) + 1 >= length
-    ]
+def token_lengths(tokenizer: Any) -> torch.Tensor:
+    """Return the length of every token's normalised text in bytes; of a part of a character, at least its own."""
+    every = [[token] for token in range(len(tokenizer))]
+    texts = tokenizer.batch_decode(every, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return torch.tensor([len(kernel.normalise(text.encode())) for text in texts])
 
 
 def wrap(model: Any, tokenizer: Any, guard: Guard) -> GuardedModel:

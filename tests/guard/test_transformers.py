@@ -92,7 +92,7 @@ def test_changed_white_space_does_not_evade_it(trained: tuple[Any, Any], guard: 
     ended = False
     for line in recited.split("\n"):
         for piece in (line[at : at + 3] for at in range(0, len(line), 3)):
-            if state.near and state.completes(piece):
+            if state.missing is not None and state.completes(piece):
                 ended = True
             state.feed(piece)
         state.feed("\r\n \t \n")
@@ -155,6 +155,8 @@ def test_where_every_token_is_forbidden_the_sequence_ends(
     trained: tuple[Any, Any], corpus: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Recitation, "completes", lambda self, piece: True)
+    lengths = torch.full((len(trained[1]),), 25)  # no token is too short
+    monkeypatch.setattr("provenance.guard.transformers.token_lengths", lambda tokenizer: lengths)
     with Guard(corpus, PRESETS["strict"]) as guard:
         (text,), made = generated(wrapped(trained, guard), trained[1], [PROMPT], do_sample=False)
     assert made.attribution[0]["ended_by_guard"] and 30 < len(text) < 127
