@@ -144,6 +144,10 @@ def _schema(table: pyarrow.parquet.ParquetFile, options: SourceOptions) -> Schem
     import pyarrow.types as types
 
     arrow = table.schema_arrow
+    for field, column in options.columns:
+        if column not in arrow.names and column.split(".")[0] not in arrow.names:
+            found = ", ".join(sorted(arrow.names)[:12])
+            raise CorpusError(f"no column {column!r} for {field} (found {found})")
     schema = recognise({field.name: _inside(field.type) for field in arrow}, options.columns)
     twice = [name for name in schema.columns if arrow.names.count(name) > 1]
     if twice:

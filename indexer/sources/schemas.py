@@ -104,7 +104,7 @@ def _mapped(names: frozenset[str], mapping: tuple[tuple[str, str], ...]) -> Sche
     if strange:
         raise ParameterError(f"columns: no field {strange[0]!r}; there are {', '.join(FIELDS)}")
     for field, column in chosen.items():
-        if column.split(".")[0] not in names and field == "text":
+        if _outer(column, names) not in names and field == "text":
             raise CorpusError(f"no column {column!r} (found {', '.join(sorted(names)[:12])})")
     # What is not mapped keeps its usual name.
     for field, choices in _USUAL.items():
@@ -119,7 +119,12 @@ def _mapped(names: frozenset[str], mapping: tuple[tuple[str, str], ...]) -> Sche
         values = {field: _inner(row, column) for field, column in chosen.items()}
         yield from one_text(values.get("text"), place, origin, Said(values))
 
-    return Schema("mapped", tuple(dict.fromkeys(column.split(".")[0] for column in chosen.values())), read)
+    return Schema("mapped", _present(names, tuple(_outer(column, names) for column in chosen.values())), read)
+
+
+def _outer(column: str, names: frozenset[str]) -> str:
+    """Return the column that a name stands in: itself, or what stands before its first dot."""
+    return column if column in names else column.split(".")[0]
 
 
 def _inner(row: Row, column: str) -> Any:

@@ -169,6 +169,29 @@ def test_any_column_can_be_mapped(tmp_path: Path) -> None:
         list(RowsSource(str(path), SourceOptions(columns=(("text", "gone"),))).plan())
 
 
+def test_a_column_with_a_dot_in_its_name_is_itself_first(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a.b": ["x = 1\n"], "a": [{"b": "inside"}], "p": ["q.py"]}), tmp_path / "x.parquet")
+    columns = (("text", "a.b"), ("path", "p"))
+    (document,) = items(RowsSource(str(tmp_path / "x.parquet"), SourceOptions(columns=columns)))
+    assert isinstance(document, Document)
+    assert (document.utf8, document.source.path) == (b"x = 1\n", "q.py")
+    with pytest.raises(CorpusError, match="no column 'gone' for path .found a, a.b, p"):
+        list(RowsSource(str(tmp_path / "x.parquet"), SourceOptions(columns=(*columns[:1], ("path", "gone")))).plan())
+
+
+def test_a_file_that_another_one_replaces_after_planning_is_counted(tmp_path: Path) -> None:
+    schema = pa.schema([("content", pa.string())])
+    path = tables.write(tmp_path / "x.parquet", schema, [{"content": f"{i}\n"} for i in range(4)], 2)
+    source = RowsSource(str(path))
+    units = list(source.plan())
+    for rows, expected in (([{"content": "b\n"}], ["document", "corrupt row group"]), ([], ["corrupt row group"])):
+        tables.write(path, schema, rows)
+        found = [item for unit in units for item in source.read(unit)]
+        assert [item.reason if isinstance(item, Skipped) else "document" for item in found] == expected
+    tables.write(path, pa.schema([("other", pa.string())]), [{"other": "b\n"}])
+    assert [getattr(item, "reason", None) for item in source.read(units[0])] == ["unreadable table"]
+
+
 def test_a_folder_of_shards_is_read_in_the_order_of_names(tmp_path: Path) -> None:
     schema = pa.schema([("text", pa.string())])
     for name in ("data/train-00001.parquet", "data/train-00000.parquet", "test/x.parquet"):
