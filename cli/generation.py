@@ -18,6 +18,7 @@ from provenance.guard.decisions import Decision
 from provenance.guard.fim import fim_prompt
 from provenance.guard.guarded import Answer, Guard, Progress, guarded
 from provenance.reports import contract
+from provenance.text import clean
 
 EXIT_INTERRUPTED = 130
 
@@ -41,6 +42,7 @@ def question(prompt: str | None, prompt_file: str | None, suffix_file: str | Non
         raise ParameterError("the prompt is named twice: as an argument and with --prompt-file")
     if prompt is None or prompt == "-":
         prompt = _read(prompt_file or "-")
+    prompt = clean(prompt)  # bytes of the command line that are no UTF-8
     if suffix_file is not None:
         return fim_prompt(prompt, _read(suffix_file))
     if not prompt.strip():

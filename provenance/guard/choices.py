@@ -7,7 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from provenance.guard.guarded import Guard, retried
-from provenance.guard.openai_shapes import FILTERED, TEXT_FIELDS, argument_strings, called, calls_of, citations
+from provenance.guard.openai_shapes import (
+    FILTERED,
+    TEXT_FIELDS,
+    argument_strings,
+    called,
+    calls_of,
+    citations,
+    join_parts,
+)
 from provenance.guard.session import Release, Session
 
 _ANSWERS = ("content", "text")
@@ -58,6 +66,7 @@ class GuardedChoice:
         """Guard a complete choice, in place."""
         message = choice.get("message")
         texts = choice if message is None else message
+        join_parts(texts)
         for field in ("text",) if message is None else TEXT_FIELDS:
             if isinstance(texts.get(field), str):
                 texts[field] = await self._all(field, texts[field])
@@ -82,6 +91,7 @@ class GuardedChoice:
             return []
         delta = choice.get("delta")
         texts = choice if delta is None else delta
+        join_parts(texts)
         if self.silent:
             choice["logprobs"] = None  # they would spell out what is held back
         for field in ("text",) if delta is None else TEXT_FIELDS:

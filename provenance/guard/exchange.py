@@ -55,14 +55,17 @@ class Exchange:
 
     async def whole(self) -> Response:
         """Return the answer to a question without ``stream``."""
-        answer = await self._client.post(self._path, json=self._body, headers=self._headers)
+        return await self._judged(await self._client.post(self._path, json=self._body, headers=self._headers))
+
+    async def _judged(self, answer: httpx2.Response) -> Response:
+        """Guard an answer that came in one piece."""
         if answer.status_code != 200:
             return same(answer)
         try:
             found = answer.json()
             choices = found["choices"]
             places = [int(choice["index"]) for choice in choices]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return JSONResponse(error_body(_MEANINGLESS, "upstream_error", "upstream_invalid"), 502)
         guarded: list[tuple[int, GuardedChoice]] = []
         for number, index in enumerate(places):
@@ -116,7 +119,8 @@ class Exchange:
         if answer.status_code != 200 or not answer.headers.get("content-type", "").startswith("text/event-stream"):
             async with stack:
                 await answer.aread()
-            return same(answer)
+                # There are servers that do not stream, whatever they are asked.
+                return await self._judged(answer)
         return StreamingResponse(
             self._events(answer, stack), media_type="text/event-stream", headers={"cache-control": "no-store"}
         )
@@ -134,9 +138,11 @@ class Exchange:
                     if data == "[DONE]":
                         break
                     chunk = json.loads(data)
-                    if "error" in chunk or not isinstance(chunk.get("choices"), list):
-                        yield _event(chunk)
+                    if "error" in chunk:
+                        yield _event({"error": chunk["error"]})
                         continue
+                    if not isinstance(chunk.get("choices"), list):
+                        continue  # what is no completion could be text on another way
                     frame = {name: value for name, value in chunk.items() if name not in ("choices", "usage")}
                     async for event in self._guarded(chunk, states):
                         yield event
@@ -147,7 +153,7 @@ class Exchange:
                     ):
                         break  # nobody is left to talk to; what the model goes on to say is not paid for
                 cut = False
-            except (httpx2.TransportError, ValueError):
+            except (httpx2.TransportError, ValueError, KeyError, TypeError, AttributeError):
                 cut = True
             for index, state in states.items():
                 for choice in await state.cut_short():

@@ -21,6 +21,7 @@ from provenance.guard.decisions import Audit, Decision, Tally
 from provenance.guard.evidence import Examiner
 from provenance.guard.policy import Policy
 from provenance.guard.policy_file import PRESETS
+from provenance.guard.scanner import require_streamable
 from provenance.guard.session import Release, Session
 from provenance.index import Index
 
@@ -41,7 +42,12 @@ class Guard:
         tally: Tally | None = None,
         pool: ThreadPoolExecutor | None = None,
     ) -> None:
-        """Guard with ``index``, and look spans up with ``pool``; both, where given, stay the caller's to close."""
+        """Guard with ``index``, and look spans up with ``pool``; both, where given, stay the caller's to close.
+
+        Raises `MismatchError` for an index that cannot be asked while a text is written.
+        """
+        for each in index.filters:
+            require_streamable(each.geometry)
         self.index = index
         self.policy = policy
         self.tally = tally or Tally()

@@ -55,6 +55,16 @@ def _message_texts(messages: Any) -> Iterator[str]:
                     yield part["text"]
 
 
+def join_parts(texts: dict[str, Any]) -> None:
+    """Make one string of each text field that some servers answer in parts; parts that are no text are dropped."""
+    for field in TEXT_FIELDS:
+        parts = texts.get(field)
+        if isinstance(parts, list):
+            texts[field] = "".join(
+                part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)
+            )
+
+
 def argument_strings(arguments: str) -> list[str]:
     """Return the strings in the JSON arguments of a tool call; of what is no JSON, the whole."""
     try:

@@ -62,7 +62,7 @@ class ProxySettings:
 def create_proxy(settings: ProxySettings, *, audit: Audit | None = None) -> Starlette:
     """Return the application; the index is opened now, and closed when the application shuts down.
 
-    Raises what opening an index raises.
+    Raises what opening an index raises, and `MismatchError` for one that cannot be asked while a text is written.
     """
     proxy = _Proxy(settings, audit)
 
@@ -106,6 +106,12 @@ class _Proxy:
         self._audit = audit
         self._slot = Slot("guard", settings.index, 1.0)
         self._pool = lookups()
+        try:
+            with self._slot.lease() as snapshot:
+                Guard(snapshot.index, settings.policy, pool=self._pool)  # what cannot be guarded with is told now
+        except BaseException:
+            self.close()
+            raise
         self._tally = Tally()
         limit = httpx2.Timeout(settings.seconds, connect=10.0)
         self.client = httpx2.AsyncClient(

@@ -15,6 +15,7 @@ import httpx2
 
 from provenance.errors import ModelError, ParameterError
 from provenance.guard.assistant import messages
+from provenance.guard.openai_shapes import join_parts
 from provenance.guard.sampling import Sampling
 
 _CAUSES: Mapping[int, str] = {
@@ -103,6 +104,10 @@ class Upstream:
                 if answer.status_code != 200:
                     answer.read()
                 self._require_good(answer)
+                if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+                    # There are servers that do not stream, whatever they are asked.
+                    yield from self._texts(answer.read().decode("utf-8", "replace"))
+                    return
                 for line in answer.iter_lines():
                     data = line.removeprefix("data:").strip() if line.startswith("data:") else ""
                     if data == "[DONE]":
@@ -118,9 +123,11 @@ class Upstream:
             if "error" in chunk:
                 raise ModelError(f"{self.address}: the server failed in the middle of the answer")
             for choice in chunk["choices"]:
-                piece = choice["text"] if "text" in choice else choice["delta"].get("content")
+                message = choice.get("delta") or choice.get("message") or choice
+                join_parts(message)
+                piece = message.get("text") or message.get("content")
                 if piece:
-                    yield piece
+                    yield str(piece)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise ModelError(f"{self.address}: what the server says is no completion") from None
 

@@ -161,7 +161,8 @@ async def answer(request: Request, question: Question) -> Response:
         await stack.aclose()
         raise
     if not isinstance(events, StreamingResponse):
-        raise Refusal(502, f"the model's server refuses the question ({events.status_code})")
+        said = "does not stream" if events.status_code == 200 else f"refuses the question ({events.status_code})"
+        raise Refusal(502, f"the model's server {said}")
     return events
 
 

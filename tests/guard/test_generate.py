@@ -271,6 +271,34 @@ def test_refusals_of_a_server_are_told(status: int, said: str, licensed_folder: 
     assert code == 2 and out == "" and said in err and str(status) in err and "a prompt" not in err
 
 
+def test_servers_that_do_not_stream_or_answer_in_parts_are_understood(licensed_folder: Path, capture: Capture) -> None:
+    upstream = Upstream()
+    with running(upstream.app) as address:
+        for upstream.streams, upstream.parts in ((True, False), (False, False), (True, True), (False, True)):
+            for more in ((), ("--chat",)):
+                code, out, err = capture("--upstream", address, "--index", licensed_folder, *more, "p\udcff")
+                assert (code, out, err) == (0, "hello", "")
+        upstream.streams, upstream.stray = True, [["no", "completion"]]
+        assert (
+            "what the server says is no completion"
+            in capture("--upstream", address, "--index", licensed_folder, "p")[2]
+        )
+
+
+def test_a_portrait_is_refused_since_it_cannot_be_asked_while_a_text_is_written(
+    demo_index: Path, tmp_path: Path, capture: Capture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from indexer.portraits import export_portrait, import_portraits
+
+    with Index.open(demo_index) as index:
+        export_portrait(index, tmp_path / "demo.50-50.bf")
+    import_portraits(tmp_path / "portrait", [tmp_path / "demo.50-50.bf"])
+    code, out, err = capture("--upstream", NOWHERE, "--index", tmp_path / "portrait", "p")
+    assert code == 2 and out == "" and "build an index of the texts" in err
+    assert main(["proxy", "--upstream", NOWHERE, "--index", str(tmp_path / "portrait")]) == 2
+    assert "build an index of the texts" in capfd.readouterr().err
+
+
 def test_a_server_that_breaks_off_leaves_what_it_had_said(licensed_folder: Path, capture: Capture) -> None:
     upstream = Upstream()
     upstream.script = lambda body, index: "one two three four"

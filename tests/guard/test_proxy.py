@@ -334,3 +334,30 @@ def test_settings_that_cannot_work_are_refused(licensed_folder: Path, tmp_path: 
             ProxySettings(upstream, licensed_folder, PRESETS["strict"])
     with pytest.raises(IndexMissing):
         create_proxy(ProxySettings("http://127.0.0.1:1/v1", tmp_path, PRESETS["strict"]))
+
+
+def test_nothing_gets_past_the_guard_in_a_form_that_was_not_asked_for(
+    upstream: Upstream, licensed_folder: Path, licensed_rows: list[dict[str, str]]
+) -> None:
+    copied = licensed_rows[1]["content"]
+    upstream.script = lambda body, index: PROSE + copied
+    upstream.stray = [{"content": copied}, {"error": {"message": "busy"}, "choices": [{"delta": {"content": copied}}]}]
+
+    def sent(stream: bool, kind: str) -> str:
+        body: dict[str, Any] = {"model": "m", "stream": stream}
+        body |= {"messages": [{"role": "user", "content": "p"}]} if kind == "chat/completions" else {"prompt": "p"}
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request("POST", f"/v1/{kind}", json.dumps(body), {"Content-Type": "application/json"})
+        said = connection.getresponse().read().decode()
+        connection.close()
+        return said
+
+    with asked(upstream, licensed_folder, "strict") as client:
+        port = client.base_url.port
+        for upstream.streams, upstream.parts in ((False, False), (False, True), (True, True), (True, False)):
+            for stream in (True, False):
+                for kind in ("completions", "chat/completions"):
+                    said = sent(stream, kind)
+                    assert copied[40:90] not in said and "content_filter" in said
+        upstream.stray = [["no", "object"]]
+        assert '"code":"cut"' in sent(True, "completions")

@@ -53,6 +53,9 @@ class Upstream:
         self.pause = 0.0
         self.status = 200
         self.tools = False
+        self.streams = True
+        self.parts = False
+        self.stray: list[Any] = []
         self.app = Starlette(
             routes=[
                 Route("/v1/chat/completions", self.answer, methods=["POST"]),
@@ -79,7 +82,7 @@ class Upstream:
             for prompt in prompts
             for index in range(body.get("n") or 1)
         ]
-        if body.get("stream"):
+        if body.get("stream") and self.streams:
             return StreamingResponse(self.events(body, texts, chat), media_type="text/event-stream")
         until = time.monotonic() + self.pause
         while time.monotonic() < until:
@@ -94,11 +97,14 @@ class Upstream:
     def whole(self, index: int, text: str, chat: bool) -> dict[str, Any]:
         if not chat:
             return {"index": index, "text": text, "logprobs": None, "finish_reason": "stop"}
-        message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+        message: dict[str, Any] = {"role": "assistant", "content": self.said(text), "refusal": None}
         if self.tools:
             message.update(content=None, tool_calls=[self.call(json.dumps({"code": text}))])
         reason = "tool_calls" if self.tools else "stop"
         return {"index": index, "message": message, "logprobs": None, "finish_reason": reason}
+
+    def said(self, text: str) -> Any:
+        return [{"type": "text", "text": text}, {"type": "mood"}] if self.parts else text
 
     @staticmethod
     def call(arguments: str) -> dict[str, Any]:
@@ -118,6 +124,8 @@ class Upstream:
         sent = 0
         try:
             yield ": a comment\n\n"
+            for each in self.stray:
+                yield f"data: {json.dumps(each)}\n\n"
             if chat:
                 for index in range(len(texts)):
                     yield event({"index": index, "delta": {"role": "assistant", "content": ""}, "finish_reason": None})
@@ -132,7 +140,7 @@ class Upstream:
                         call = self.call(piece) if at == 0 else {"function": {"arguments": piece}}
                         delta: dict[str, Any] = {"tool_calls": [{"index": 0, **call}]}
                     else:
-                        delta = {"content": piece}
+                        delta = {"content": self.said(piece)}
                     choice = {"delta": delta} if chat else {"text": piece, "logprobs": None}
                     yield event({"index": index, **choice, "finish_reason": None})
                     sent += 1
