@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import struct
@@ -26,7 +27,7 @@ from provenance.search.base import Filters
 from provenance.text import NormalisedText
 from provenance.tracing import trace
 
-SHARED = Path(__file__).parents[3] / "shared" / "portraits"
+SHARED = Path(os.environ.get("PROVENANCE_PORTRAITS", Path(__file__).parents[3] / "shared" / "portraits"))
 GOLDEN = Path(__file__).parents[1] / "golden" / "portraits"
 TEXTS = [
     b"".join(b"def function_%d(argument):\n    return argument * %d\n" % (at, at * at) for at in range(40)),

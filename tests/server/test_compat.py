@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from provenance.membership.portrait import PortraitFilter
 from provenance.text import NormalisedText
 
-SHARED = Path(__file__).parents[3] / "shared" / "portraits"
+SHARED = Path(os.environ.get("PROVENANCE_PORTRAITS", Path(__file__).parents[3] / "shared" / "portraits"))
 Asked = Any
 Q_FIELDS = {
     "idx", "doc", "segments", "is_member", "chains", "chain_idxs", "longest_chain", "expected_longest", "badness",
