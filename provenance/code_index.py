@@ -86,6 +86,7 @@ class IndexedCode:
                 if identity not in distinct and self._counts(ref):
                     distinct[identity] = ref
             if len(distinct) == limit or len(found) < asked or asked >= TIED:
+                self._index.expect((ref, 0, None) for ref in distinct.values())
                 return list(distinct.values())
             asked = min(4 * asked, TIED)
 

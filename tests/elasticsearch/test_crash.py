@@ -240,7 +240,7 @@ def test_one_of_three_nodes_killed_under_load_leaves_no_wrong_answer(
             killed.result()
         check_whole(folder, digest)
         nodes[0].start()
-        client.cluster.health(wait_for_status="green", timeout="60s")
+        client.options(request_timeout=150).cluster.health(wait_for_status="green", timeout="120s")
         monkeypatch.setenv(URL, urls)
         with Index.open(folder) as index:
             asking = Asking(index)

@@ -28,6 +28,7 @@ def template() -> dict[str, Any]:
         "refresh_interval": "-1",
         "sort.field": list(ORDER),
         "sort.order": ["asc"] * len(ORDER),
+        "merge.policy.expunge_deletes_allowed": 0,
         # What is asked is nobody's to keep.
         "search.slowlog.threshold.query": {level: "-1" for level in ("warn", "info", "debug", "trace")},
         "search.slowlog.threshold.fetch": {level: "-1" for level in ("warn", "info", "debug", "trace")},

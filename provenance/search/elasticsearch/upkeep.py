@@ -24,6 +24,7 @@ from provenance.search.elasticsearch.cluster import (
     NAME,
     Cluster,
     ClusterSettings,
+    Part,
     Record,
     parts_of,
     segments_of,
@@ -111,24 +112,32 @@ def is_outdated(root: Path, segments: Sequence[Path]) -> bool:
 def tidy(root: Path, text_bytes: int) -> None:
     """Make what was loaded small and fast to ask, once it is complete: one Lucene segment a shard.
 
-    A cluster keeps a copy of everything it was sent until all replicas are known to have it, which it looks at every
-    30 seconds; a merge after that leaves the copies out (0.8 of the text's size). So this waits that long, for all but
-    small additions.
+    Small additions are left to the cluster's own merging.
     """
     if text_bytes < _SMALL:
         return
     cluster = Record.of(root).loading
     client = connect(cluster.url)
     with answering(cluster.url):
-        patiently(lambda: client.indices.flush(index=cluster.index, wait_if_ongoing=True))
-        _await_leases(client, cluster.index)
-        patiently(lambda: client.indices.flush(index=cluster.index, wait_if_ongoing=True, force=True))
         _merge(client, cluster.index, max_num_segments=1)
+
+
+def _merge(client: Elasticsearch, index: str, **how: Any) -> None:
+    """Merge an index, leaving out what it keeps for replicas alone.
+
+    A cluster keeps a copy of everything it was sent (0.8 of the text's size), and what was deleted, until all replicas
+    are known to have it; it looks at that every 30 seconds.
+    """
+    patiently(lambda: client.indices.flush(index=index, wait_if_ongoing=True))
+    _await_leases(client, index)
+    patiently(lambda: client.indices.flush(index=index, wait_if_ongoing=True, force=True))
+    answer = patiently(lambda: client.indices.forcemerge(index=index, wait_for_completion=False, **how))
+    finished_task(client, answer["task"])
 
 
 def _await_leases(client: Elasticsearch, index: str) -> None:
     """Wait until nothing that was sent is kept for a replica; gives up after a minute, which only costs space."""
-    for _ in range(120):
+    for _ in range(240):
         answer = patiently(lambda: client.indices.stats(index=index, level="shards", metric="docs"))
         shards = answer["indices"][index]["shards"]
         copies = [copy for copies in shards.values() for copy in copies if copy["routing"]["primary"]]
@@ -138,12 +147,7 @@ def _await_leases(client: Elasticsearch, index: str) -> None:
             for lease in copy["retention_leases"]["leases"]
         ):
             return
-        time.sleep(0.5)
-
-
-def _merge(client: Elasticsearch, index: str, **how: Any) -> None:
-    answer = patiently(lambda: client.indices.forcemerge(index=index, wait_for_completion=False, **how))
-    finished_task(client, answer["task"])
+        time.sleep(0.25)
 
 
 def settle(root: Path) -> None:
@@ -176,9 +180,9 @@ def discard(folders: Iterable[Path]) -> None:
         alive = {record.loading.uuid, *(part.uuid for part in parts_of(others))}
         parts = parts_of(doomed)
         for cluster in record.indices:
-            names = [part.part for part in parts if part.uuid == cluster.uuid]
-            if names and cluster.uuid in alive:
-                _delete(cluster, names)
+            ours = [part for part in parts if part.uuid == cluster.uuid]
+            if ours and cluster.uuid in alive:
+                _delete(cluster, ours)
 
 
 def _by_root(segments: Iterable[Path]) -> dict[Path, set[Path]]:
@@ -188,9 +192,9 @@ def _by_root(segments: Iterable[Path]) -> dict[Path, set[Path]]:
     return found
 
 
-def _delete(cluster: Cluster, parts: list[str]) -> None:
+def _delete(cluster: Cluster, parts: list[Part]) -> None:
     client = connect(cluster.url)
-    index, query = cluster.index, {"terms": {"part": parts}}
+    index, query = cluster.index, {"terms": {"part": [part.part for part in parts]}}
     with answering(cluster.url):
         if not client.indices.exists(index=index):
             return
@@ -202,7 +206,9 @@ def _delete(cluster: Cluster, parts: list[str]) -> None:
         left = client.count(index=index, query=query)["count"]
         if left:
             raise EngineUnavailable(f"{cluster.url}: {left} documents to delete are still there; try again")
-        _merge(client, index, only_expunge_deletes=True)
+        if any(part.documents is not None for part in parts):
+            # They may have been in force, and hold what was withdrawn: it is to be gone, not only marked.
+            _merge(client, index, only_expunge_deletes=True)
 
 
 @dataclass(frozen=True, slots=True)
