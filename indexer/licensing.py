@@ -295,7 +295,12 @@ def header(head: bytes) -> Licence | None:
     if b"SPDX-License-Identifier:" not in head:
         return None
     snippet = head.find(b"SPDX-SnippetBegin")
-    found = _TAG.findall(head if snippet < 0 else head[:snippet])
+    return _together(tuple(_TAG.findall(head if snippet < 0 else head[:snippet])))
+
+
+@lru_cache(maxsize=4096)
+def _together(found: tuple[bytes, ...]) -> Licence | None:
+    """Return what the rests of the lines with tags say together, None if there is nothing in them."""
     said = []
     for raw in found:
         text = _AFTER.sub("", raw.decode("utf-8", "replace")).strip()
@@ -304,12 +309,7 @@ def header(head: bytes) -> Licence | None:
             text = text.rstrip(") ")
         if any(char.isalnum() for char in text):
             said.append(text)
-    return _together(tuple(said)) if said else None
-
-
-@lru_cache(maxsize=4096)
-def _together(said: tuple[str, ...]) -> Licence:
-    return every(said)
+    return every(said) if said else None
 
 
 _MARKS = (b"copyright", b"(c) ", b"\xc2\xa9")
@@ -325,10 +325,11 @@ def copyrights(head: bytes, lowered: bytes | None = None) -> tuple[str, ...]:
     about copyright does not. ``lowered`` is ``head.lower()`` if the caller has it already.
     """
     low = head.lower() if lowered is None else lowered
-    starts = {start for mark in _MARKS if (start := low.find(mark)) >= 0}
+    # Where each mark stands next; one that comes no more is not looked for again.
+    starts = {mark: start for mark in _MARKS if (start := low.find(mark)) >= 0}
     lines: dict[str, None] = {}
     while starts:
-        start = min(starts)
+        start = min(starts.values())
         end = head.find(b"\n", start, start + _LONGEST_LINE)
         if end < 0:
             end = min(len(head), start + _LONGEST_LINE)
@@ -339,7 +340,10 @@ def copyrights(head: bytes, lowered: bytes | None = None) -> tuple[str, ...]:
             lines.setdefault(" ".join(line.removesuffix("-->").strip(_EDGES).split())[:MAX_COPYRIGHT_CHARS], None)
             if len(lines) == MAX_COPYRIGHTS:
                 break
-        starts = {start for mark in _MARKS if (start := low.find(mark, end)) >= 0}
+        for mark in [mark for mark, start in starts.items() if start < end]:
+            starts[mark] = low.find(mark, end)
+            if starts[mark] < 0:
+                del starts[mark]
     return tuple(lines)
 
 

@@ -1,9 +1,9 @@
-"""Runs the speed benchmarks; writes benchmarks/results/speed.json, docs/speed.md and docs/speed.svg.
+"""Runs the speed benchmarks; writes benchmarks/results/speed.json, docs/speed.md and the pictures in it.
 
     python -m benchmarks.speed [PART ...] [--full] [--corpus FOLDER] [--index FOLDER] [--scratch FOLDER]
 
-Parts: startup, normalising, building, queries, membership; all of them if none is named. ``--full`` takes the sizes and
-rounds that the published figures have. ``--index`` is asked by queries in place of the index that building made.
+Parts: startup, normalising, building, growth, queries, membership; all of them if none is named. ``--full`` takes the
+sizes and rounds that the published figures have. ``--index`` is asked by queries in place of what building made.
 A part that is run alone replaces its own figures in the results file and leaves the others.
 """
 
@@ -20,13 +20,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed import building, membership, normalising, queries, startup
+from benchmarks.speed import building, growth, membership, normalising, queries, startup
 from benchmarks.speed.measuring import Figures
-from benchmarks.speed.rendering import plot, table
+from benchmarks.speed.rendering import growth_plot, plot, table
 from provenance import kernel
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("startup", "normalising", "building", "queries", "membership")
+PARTS = ("startup", "normalising", "building", "growth", "queries", "membership")
 
 
 def main() -> None:
@@ -54,10 +54,12 @@ def main() -> None:
             elif part == "building":
                 built = building.run(figures, scratch, given.full, given.corpus)
                 index = index or built
+            elif part == "growth":
+                growth.run(figures, scratch, given.full, given.corpus)
             elif part == "queries":
                 if index is None:
                     index = scratch / "queries.index"
-                    building.one_build(given.corpus, index)
+                    building.one_build(given.corpus, index, fingerprints=True)
                 queries.run(figures, index, given.full)
             else:
                 membership.run(figures, scratch, given.full)
@@ -67,6 +69,7 @@ def main() -> None:
         given.docs.mkdir(exist_ok=True)
         (given.docs / "speed.md").write_text(table(results))
         (given.docs / "speed.svg").write_text(plot(results))
+        (given.docs / "growth.svg").write_text(growth_plot(results))
 
 
 def keep(path: Path, part: str, figures: Figures) -> None:

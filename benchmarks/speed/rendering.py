@@ -1,8 +1,9 @@
-"""The results as a page and as a picture."""
+"""The results as a page and as pictures."""
 
 from __future__ import annotations
 
 import math
+import re
 from html import escape
 from typing import Any
 
@@ -14,11 +15,14 @@ and the largest round. Ratios were taken round by round, so that a noisy moment 
 target are there to compare with.
 
 ![Windows asked a second](speed.svg)
+
+![Time and memory of a build over the size of the corpus](growth.svg)
 """
 TITLES = {
     "startup": "Start-up",
     "normalising": "Normaliser",
     "building": "Building",
+    "growth": "Growth",
     "queries": "Questions",
     "membership": "Membership",
 }
@@ -110,4 +114,48 @@ def plot(results: dict[str, Any]) -> str:
         f'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>'
         f'<text x="8" y="18" font-size="14">Windows asked, millions a second (logarithmic)</text>'
         f"{lines}{''.join(rows)}{key}</svg>\n"
+    )
+
+
+def growth_plot(results: dict[str, Any]) -> str:
+    """Return a picture of time and memory of builds over the size of the corpus, both axes logarithmic."""
+    figures = results["parts"].get("growth", {}).get("figures", [])
+    points: dict[str, list[tuple[float, float]]] = {"time": [], "peak memory beside the filter": []}
+    for figure in figures:
+        found = re.fullmatch(r"(\d+) MB: (.*)", figure["name"])
+        if found is not None:
+            value = figure["least"] if found[2] == "time" else figure["median"]
+            points[found[2]].append((float(found[1]), value))
+    left, top, width, height = 70, 30, 500, 300
+    across, up = width / math.log10(2000 / 5), height / 4  # 5 to 2,000 MB; 0.1 to 1,000
+
+    def place(size: float, value: float) -> tuple[float, float]:
+        return left + math.log10(size / 5) * across, top + height - (math.log10(value) + 1) * up
+
+    rows = []
+    for power in range(-1, 4):
+        _, y = place(10, 10.0**power)
+        rows.append(
+            f'<line x1="{left}" x2="{left + width}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>'
+            f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end" font-size="10">{10.0**power:g}</text>'
+        )
+    for size in (10, 30, 100, 300, 1000):
+        x, y = place(size, 0.1)
+        rows.append(f'<text x="{x:.1f}" y="{y + 16:.1f}" text-anchor="middle" font-size="10">{size} MB</text>')
+    for (name, held), unit, colour in zip(points.items(), ("s", "MB"), ("#4477aa", "#ee6677"), strict=True):
+        places = [place(size, value) for size, value in held]
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        rows.append(f'<polyline points="{line}" fill="none" stroke="{colour}"/>')
+        for (x, y), (size, value) in zip(places, held, strict=True):
+            title = f"{size:.0f} MB: {number(value)} {unit}"
+            rows.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"><title>{title}</title></circle>')
+        if places:
+            x, y = places[0]
+            label = f"{escape(name)}, {unit}"
+            rows.append(f'<text x="{x:.1f}" y="{y - 10:.1f}" font-size="11" fill="{colour}">{label}</text>')
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + width + 30}" height="{top + height + 30}" '
+        f'font-family="sans-serif"><rect width="100%" height="100%" fill="white"/>'
+        f'<text x="8" y="18" font-size="14">A build by the size of the corpus (both logarithmic)</text>'
+        f"{''.join(rows)}</svg>\n"
     )

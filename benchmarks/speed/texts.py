@@ -42,3 +42,14 @@ def documents(folder: str, at_most: int | None = None) -> Iterator[Document]:
 def folder_bytes(folder: str | Path) -> int:
     """Return the size of all files below a folder."""
     return sum(os.lstat(os.path.join(root, name)).st_size for root, _, names in os.walk(folder) for name in names)
+
+
+def folder_read(folder: str | Path) -> None:
+    """Read all files below a folder once, so that the system has them in memory."""
+    for root, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(root, name)
+            if not os.path.islink(path):
+                with open(path, "rb", buffering=0) as file:
+                    while file.read(1 << 20):
+                        pass
