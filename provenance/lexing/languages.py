@@ -299,7 +299,7 @@ _EXTENSIONS = {
         "typescript": "ts mts cts tsx vue svelte",
         "java": "java kt kts scala groovy gradle",
         "go": "go",
-        "c": "c h",
+        "c": "c h s dts dtsi dtso",
         "cpp": "cc cpp cxx c++ hh hpp hxx h++ ipp inl cu cuh m mm",
         "rust": "rs",
         "csharp": "cs",
