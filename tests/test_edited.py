@@ -28,6 +28,7 @@ from provenance.index import Index
 from provenance.parameters import Parameters
 from provenance.records import Span
 from provenance.reports import contract
+from provenance.search.elasticsearch.cluster import ClusterSettings
 from provenance.traced import LEVELS, TracedSpan
 from provenance.tracing import TraceResult, trace
 from provenance.verification import Limits
@@ -299,3 +300,18 @@ def renamed_loosely(code: str, generator: random.Random) -> str:
 def test_hostile_text_is_answered(demo: Index, text: str) -> None:
     for path in (None, "a.py", "a.ts", "a.rs"):
         assert trace(demo, text, path=path, limits=Limits(units=5)).verdict in ("no_match", "match", "too_short")
+
+
+def test_a_cluster_gives_the_same_answers(
+    demo: Index, demo_sources: Path, tmp_path: Path, elasticsearch_node: Any
+) -> None:
+    folder = tmp_path / "index"
+    sources = [open_source(str(demo_sources), SourceOptions(each_folder=True))]
+    parameters = Parameters(engine="elasticsearch")
+    build(sources, folder, workers=1, parameters=parameters, cluster=ClusterSettings(elasticsearch_node.url))
+    with Index.open(folder) as index:
+        for function in (WRAP, MATCHER, USAGE, argparse.ArgumentParser.parse_known_args, textwrap.dedent):
+            for change in (bare, uncommented, lambda code: with_statements(code, 3)):
+                text = renamed(change(source_of(function)))[0]
+                here, there = (contract.trace_result("-", trace(each, text)) for each in (demo, index))
+                assert here["spans"] == there["spans"] and here["verdict"] == there["verdict"]
