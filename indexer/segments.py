@@ -295,7 +295,7 @@ class SegmentBuilder:
                         encoded = source.license.encode("utf-8", "surrogatepass")
                         licence = licences[source.license] = hashlib.sha256(encoded).digest()
                     digest_rows.append(ids[arrival] + licence)
-                prints = fingerprint_text(text, family_of_stored(text, held[0].path)) if has_fingerprints else ""
+                prints = fingerprint_text(text, family_of_stored(text, held[0])) if has_fingerprints else ""
                 engine.add(content, text, held, prints)
         sources.finish(durable=False)
         written = engine.finish()

@@ -17,7 +17,7 @@ from provenance.intervals import Intervals
 from provenance.lexing.alignment import Alignment, Code, align
 from provenance.lexing.evidence import Evidence, weigh
 from provenance.lexing.fingerprints import fingerprints
-from provenance.lexing.languages import Family, by_path, detect
+from provenance.lexing.languages import FAMILIES, Family, by_path, detect
 from provenance.lexing.lexer import opening
 from provenance.lexing.units import SMALLEST, units
 from provenance.records import ContentRef
@@ -32,6 +32,10 @@ NEAR = 0.5
 """Share of their runs of three tokens that two sources of the same code have in common if one is from the other."""
 RARE_WORDS = 12
 """Words of a unit that are looked up: the rarest."""
+LONGEST_TOKEN = 512
+"""Bytes of a token whose words are looked at."""
+PROSE = FAMILIES["text"]
+"""A text of that family may hold code of any other: its language is detected."""
 LARGEST_SHARE = 0.05
 FEWEST = 64
 """Words and fingerprints in more than this share of all contents, and in more than so many, find no candidates."""
@@ -111,6 +115,8 @@ def attributions(
     Of a text of one unit, what lies beside a match is looked at once more.
     """
     known = by_path(path) if path else None
+    if known == PROSE:
+        known = None
     family = known or detect(text.decode("utf-8", "replace"))
     code = Code.of(text, family, opening(text, family))
     readings = _Readings(code, guessed=known is None)
@@ -289,4 +295,6 @@ def _shared(alignment: Alignment) -> list[str]:
 
 
 def _words(token: bytes) -> list[str]:
-    return words_of(token.decode("utf-8", "replace"))
+    """Return the words of a token; of a very long one, a string of data, the first."""
+    words = words_of(token[:LONGEST_TOKEN].decode("utf-8", "replace"))
+    return words[:-1] if len(token) > LONGEST_TOKEN else words

@@ -44,8 +44,8 @@ class StoredCode:
                 return code
         text = self._index.text(ref)
         # As when it was indexed: by the first document, withdrawn or not.
-        path = self._index.segments[ref.segment].sources(ref.content)[0][1].path
-        code = Code.of(text, family_of_stored(text, path))
+        source = self._index.segments[ref.segment].sources(ref.content)[0][1]
+        code = Code.of(text, family_of_stored(text, source))
         with self._lock:
             if ref not in self._kept:
                 self._kept[ref] = code

@@ -32,7 +32,7 @@ def check_levels(levels: Sequence[str]) -> frozenset[str]:
     """Return levels as a set. Raises `ParameterError` for one that there is not, or none at all."""
     unknown = [level for level in levels if level not in LEVELS]
     if unknown or not levels:
-        raise ParameterError(f"levels are {', '.join(unknown) or 'none'}: give some of {', '.join(LEVELS)}")
+        raise ParameterError(f"levels are {', '.join(map(repr, unknown)) or 'none'}: give some of {', '.join(LEVELS)}")
     return frozenset(levels)
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
 
+from provenance.records import Source
+
 
 @dataclass(frozen=True, slots=True)
 class LineComment:
@@ -315,6 +317,31 @@ _EXTENSIONS = {
     for extension in extensions.split()
 }
 
+_NAMES = {
+    name: family
+    for family, names in {
+        "python": "python,cython,starlark",
+        "javascript": "javascript,jsx",
+        "typescript": "typescript,tsx,vue,svelte",
+        "java": "java,kotlin,scala,groovy,gradle",
+        "go": "go",
+        "c": "c,devicetree",
+        "cpp": "c++,cpp,cuda,objective-c,objective-c++",
+        "rust": "rust",
+        "csharp": "c#,c-sharp,csharp",
+        "ruby": "ruby",
+        "php": "php",
+        "shell": "shell,bash",
+        "sql": "sql,plpgsql,plsql,tsql",
+        "markup": "html,xml,svg",
+        "css": "css,scss,sass,less",
+        "data": "json,yaml,toml,ini",
+        "text": "text,markdown,restructuredtext,asciidoc,tex,csv",
+    }.items()
+    for name in names.split(",")
+}
+"""Families by names of languages (linguist's, and those of published corpora), in lower case."""
+
 
 def by_path(path: str) -> Family | None:
     """Return the family that the extension of ``path`` names, or None if it names none."""
@@ -323,6 +350,7 @@ def by_path(path: str) -> Family | None:
 
 
 # Signs of a family in text and what one occurrence counts; set by hand, checked on packages of every language.
+# What may repeat next to what may repeat is bounded: hostile text would take quadratic time.
 _BRACES = (r"[;{}]$", -1.0)  # speaks against a language whose lines do not end so
 _SIGNS: dict[str, tuple[tuple[str, float], ...]] = {
     "python": (
@@ -354,7 +382,7 @@ _SIGNS: dict[str, tuple[tuple[str, float], ...]] = {
     "java": (
         (
             r"\b(?:public|private|protected)[ \t]+(?:static[ \t]+|final[ \t]+"
-            r"|abstract[ \t]+)*[\w<>\[\], ?]+[ \t]+\w+[ \t]*[(;={]",
+            r"|abstract[ \t]+)*[\w<>\[\], ?]{1,60}[ \t]+\w+[ \t]*[(;={]",
             2.5,
         ),
         (r"^[ \t]*@(?:Override|Nullable|Deprecated|Test|SuppressWarnings)\b", 5),
@@ -444,6 +472,8 @@ _SIGNS: dict[str, tuple[tuple[str, float], ...]] = {
 
 DETECTION_BYTES = 16384
 """How much of a text is looked at to detect its language."""
+STORED_DETECTION_BYTES = 4096
+"""The same for a text that is indexed: a megabyte takes more than a second."""
 
 
 @cache
@@ -478,9 +508,16 @@ def detect(text: str) -> Family:
     return FAMILIES[family]
 
 
-def family_of_stored(text: bytes, path: str) -> Family:
-    """Return the family of a stored text (UTF-8): the same when it is indexed and when it is compared."""
-    return by_path(path) or detect(text[:DETECTION_BYTES].decode("utf-8", "replace"))
+def family_of_stored(text: bytes, source: Source) -> Family:
+    """Return the family of a stored text (UTF-8) by its first source: the same at indexing and at comparing.
+
+    Where neither path nor language name one, a text without a language is looked at, one with another is ``generic``.
+    """
+    if (known := by_path(source.path)) is not None:
+        return known
+    if source.language:
+        return FAMILIES[_NAMES.get(source.language.casefold(), "generic")]
+    return detect(text[:STORED_DETECTION_BYTES].decode("utf-8", "replace"))
 
 
 def family_of(text: str, path: str | None = None) -> Family:

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provenance.lexing.languages import CORE, FAMILIES, GENERIC, OPERATORS, by_path, detect, family_of
+from provenance.lexing.languages import (
+    CORE,
+    FAMILIES,
+    GENERIC,
+    OPERATORS,
+    by_path,
+    detect,
+    family_of,
+    family_of_stored,
+)
+from provenance.records import Source
 
 SAMPLES = {
     "python": "def area(self, width):\n    if width is None:\n        return 0\n    return width * self.height\n",
@@ -64,3 +74,17 @@ def test_tables_are_sound() -> None:
             )
     assert list(OPERATORS) == sorted(OPERATORS, key=len, reverse=True) and len(set(OPERATORS)) == len(OPERATORS)
     assert "self" in CORE and "range" not in CORE
+
+
+@pytest.mark.parametrize(
+    ("path", "language", "family"),
+    [
+        *(("a.py", "C", "python"), ("a", "TypeScript", "typescript"), ("a.dts", "Devicetree", "c")),
+        *(("rows.parquet#7", "c-sharp", "csharp"), ("Makefile", "Makefile", "generic"), ("rows#1", None, "python")),
+    ],
+)
+def test_a_stored_text_is_what_its_source_says_or_what_it_looks_like(
+    path: str, language: str | None, family: str
+) -> None:
+    text = b"import os\n\n\ndef work(self):\n    return self.value is not None\n" * 300
+    assert family_of_stored(text, Source("o/r", path, language=language)).name == family

@@ -26,7 +26,7 @@ def holders(corpus: Any) -> Holders:
     found: Holders = {"words": {}, "fingerprints": {}}
     for ref in corpus.index.refs():
         text = corpus.index.text(ref)
-        family = family_of_stored(text, corpus.index.sources(ref)[0][1].path)
+        family = family_of_stored(text, corpus.index.sources(ref)[0][1])
         for word in words_of(text.decode()):
             if len(word.encode()) <= 255:
                 found["words"].setdefault(word, set()).add(ref)
