@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cli.state import Format
 from cli.terminal import one_line, plural, size, styled, wants_colour
 from indexer.report import BuildReport, Progress
+from indexer.sources.base import Tally
 from provenance.index import Index
 from provenance.reports import contract
 from provenance.verdict import COINCIDENCE
@@ -120,10 +121,9 @@ def _print(report: BuildReport) -> None:
     if tally.skipped:
         print(f"  skipped    {plural(sum(tally.skipped.values()), 'file')}")
         for reason, count in sorted(tally.skipped.items(), key=lambda item: (-item[1], item[0])):
-            example = next(iter(tally.examples.get(reason, ())), "")
-            print(f"    {count:>8,}  {reason}" + (f"  (such as {one_line(example)})" if example else ""))
+            print(f"    {count:>8,}  {reason}{_example(tally, reason)}")
     for reason, count in sorted(tally.remarks.items()):
-        print(f"  remark     {count:,} {one_line(reason)}")
+        print(f"  remark     {count:,} {one_line(reason)}{_example(tally, reason)}")
     if report.sizes and tally.text_bytes:
         parts = ", ".join(f"{name} {size(value)}" for name, value in report.sizes.items() if value)
         print(f"  size       {size(sum(report.sizes.values()))} ({parts})")
@@ -141,6 +141,11 @@ def _print(report: BuildReport) -> None:
     print(f"  chance     unrelated snippets that hold a run of so many characters ({basis}): {curve}")
     for notice in report.notices:
         print(f"  note       {one_line(notice)}")
+
+
+def _example(tally: Tally, reason: str) -> str:
+    example = next(iter(tally.examples.get(reason, ())), "")
+    return f"  (such as {one_line(example)})" if example else ""
 
 
 def _table(title: str, counts: dict[str, list[int]], most: int = 6) -> None:

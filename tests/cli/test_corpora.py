@@ -410,6 +410,10 @@ def test_unknown_licence_strings_are_named_and_their_texts_indexed(run: Run, tmp
     assert said["documents"] == len(texts)
     assert said["remarks"]["unknown licence"] == len(odd)
     assert "Do what I mean" in str(said["examples"]["unknown licence"])
+    told = run("index", tmp_path / "rows.parquet", "--index", tmp_path / "told", "-j", "1").stdout.decode()
+    assert f"{len(odd)} unknown licence  (such as rows.parquet#0: Do what I mean)" in told
+    assert "% of the bits set" in told and "expected error a window" in told
+    assert "too few repositories" in told and "96: 1.5 %" in told
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1", b"PK\3\4 and no more", b"\x1f\x8b\x08\0 nothing"])
