@@ -134,7 +134,7 @@ class KeySpiller:
             self._collector.add(text, repository_number(repository))
 
     def finish(self) -> Spill:
-        """Spill the rest; return the files, durable."""
+        """Spill the rest; return the files."""
         self._spill()
         if self._held_bytes:
             self._spill_held()
@@ -144,10 +144,12 @@ class KeySpiller:
             path = self._prefix.with_name(f"{self._prefix.name}.snippets")
             _write(path, records)
             snippets.append(path.name)
-        spill = Spill(tuple(self._tiles), tuple(self._samples), tuple(self._held), tuple(snippets))
+        return Spill(tuple(self._tiles), tuple(self._samples), tuple(self._held), tuple(snippets))
+
+    def make_durable(self, spill: Spill) -> None:
+        """Wait until the files are on disk."""
         with refusals_named(self._prefix):
             fsync_all([self._prefix.with_name(name) for name in spill.names])
-        return spill
 
     def _spill(self) -> None:
         run = len(self._tiles)
@@ -253,9 +255,15 @@ class SegmentBuilder:
 
     def finish(self) -> tuple[SegmentEntry, Spill]:
         """Write what is left, make all of it durable, and give the segment its name."""
+        from concurrent.futures import ThreadPoolExecutor
+
         self._text.finish(durable=False)
         spill = self._keys.finish()
-        texts, written = self._write_documents()
+        with ThreadPoolExecutor(1) as pool:
+            # Keys go to disk while the engine is at work, and then the rest waits for less.
+            keys = pool.submit(self._keys.make_durable, spill)
+            texts, written = self._write_documents()
+            keys.result()
         files = [texts, "sources.blk", "contents.bin", "documents.bin", "digest.bin", *written]
         entry = self._write_manifest(files)
         with refusals_named(self._target):

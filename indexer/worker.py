@@ -169,7 +169,9 @@ class Worker:
                 heard(len(text), 0, 0)
         finally:
             segment.close()
-        return TaskResult([], [spiller.finish()], Tally())
+        spill = spiller.finish()
+        spiller.make_durable(spill)
+        return TaskResult([], [spill], Tally())
 
 
 def return_memory() -> None:

@@ -24,7 +24,7 @@ from provenance.search.base import TIED, Candidates, Field, Filters, best
 from provenance.search.filtering import indexed, keywords
 from provenance.search.grams import ALL, GramFile
 from provenance.search.words import WORD_BYTES
-from provenance.storage import fsync, refusals_named
+from provenance.storage import fsync_all, refusals_named
 
 _FOLDER = "search"
 _GRAMS = "grams.bin"
@@ -106,9 +106,7 @@ class TantivyWriter:
             for helper in self._folder.glob(".*"):  # locks, and a list of files that only a later writer would read
                 helper.unlink()
             names = sorted(file.name for file in self._folder.iterdir())
-            for name in names:
-                fsync(self._folder / name)
-            fsync(self._folder)
+            fsync_all([*(self._folder / name for name in names), self._folder])
         return [f"{_FOLDER}/{name}" for name in names]
 
     def abandon(self) -> None:
