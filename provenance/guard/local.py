@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import model_info
+from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
@@ -50,18 +52,26 @@ class LocalModel:
         if dtype not in DTYPES:
             raise ParameterError(f"dtype is {dtype!r}: it must be one of {', '.join(DTYPES)}")
         place = _device(device)
-        where = _found(name)
+        folder = _folder(name)
         quiet: Any = logging
         quiet.set_verbosity_error()
         quiet.disable_progress_bar()
-        settings: dict[str, Any] = {"dtype": dtype, "output_loading_info": True}
-        loaded: Any
         try:
-            tokenizer = AutoTokenizer.from_pretrained(where)
-            loaded = AutoModelForCausalLM.from_pretrained(where, **settings)
+            if folder is not None:
+                tokenizer, model, info = _loaded(folder, dtype, asking=False)
+            else:
+                try:
+                    # What the cache holds whole is loaded without asking anybody.
+                    tokenizer, model, info = _loaded(name, dtype, asking=False)
+                except Exception:
+                    _require_on_hub(name)
+                    tokenizer, model, info = _loaded(name, dtype, asking=True)
+        except ModelError:
+            raise
         except Exception as error:  # transformers, torch, safetensors and the hub have no base in common
-            raise ModelError(f"{name}: the model cannot be loaded: {_cause(name, error)}") from error
-        model, info = loaded
+            raise ModelError(
+                f"{name}: the model cannot be loaded: {type(error).__name__}: {_first_line(error)}"
+            ) from error
         if info["missing_keys"]:
             raise ModelError(f"{name}: {len(info['missing_keys'])} tensors are missing from the checkpoint")
         try:
@@ -100,12 +110,15 @@ class LocalModel:
                     "top_p": sampling.top_p,
                     "top_k": 0,
                 }
-            self.report = yield from model.stream(
-                ids,
-                attention_mask=torch.ones_like(ids),
-                max_new_tokens=min(sampling.max_tokens, room),
-                **drawn,
-            )
+            try:
+                self.report = yield from model.stream(
+                    ids,
+                    attention_mask=torch.ones_like(ids),
+                    max_new_tokens=min(sampling.max_tokens, room),
+                    **drawn,
+                )
+            except RuntimeError as error:  # torch's, of memory for example, or of a type that a device has not
+                raise ModelError(f"{self.name}: the model failed: {_first_line(error)}") from error
 
         return answer
 
@@ -126,8 +139,16 @@ class LocalModel:
         return torch.tensor([ids], device=self._model.device)
 
 
-def _found(name: str) -> str:
-    """Return the folder of a model, or its name on the hub. Raises `ModelError` for what is neither."""
+def _loaded(named: str, dtype: str, *, asking: bool) -> tuple[Any, Any, dict[str, Any]]:
+    """Return tokenizer, model, and what is told of the loading; without ``asking`` the hub is left alone."""
+    settings: dict[str, Any] = {"dtype": dtype, "output_loading_info": True}
+    tokenizer = AutoTokenizer.from_pretrained(named, local_files_only=not asking)
+    loaded: Any = AutoModelForCausalLM.from_pretrained(named, local_files_only=not asking, **settings)
+    return tokenizer, *loaded
+
+
+def _folder(name: str) -> str | None:
+    """Return the folder of a model, None for a name that the hub could have. Raises `ModelError` for anything else."""
     path = Path(name).expanduser()
     if path.is_file():
         remedy = "a GGUF file is served by llama.cpp's server: name its address as upstream"
@@ -140,7 +161,20 @@ def _found(name: str) -> str:
         return str(path)
     if name.count("/") > 1 or name.startswith(("/", ".", "~")) or not name:
         raise ModelError(f"{name}: there is no such folder")
-    return name
+    return None
+
+
+def _require_on_hub(name: str) -> None:
+    """Raise `ModelError` unless the hub has a model of this name."""
+    try:
+        model_info(name, timeout=10)
+    except (RepositoryNotFoundError, HFValidationError):
+        cause = "the hub has no model of this name for you"
+    except Exception:  # clients of the hub have changed what they raise with each version
+        cause = "the hub cannot be reached"
+    else:
+        return
+    raise ModelError(f"{name}: there is no such folder, and {cause}") from None
 
 
 def _device(chosen: str | None) -> torch.device:
@@ -152,12 +186,6 @@ def _device(chosen: str | None) -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def _cause(name: str, error: Exception) -> str:
-    if not Path(name).expanduser().is_dir() and isinstance(error, (OSError, ValueError)):
-        return "there is no such folder, and the hub has no such model for you or cannot be reached"
-    return f"{type(error).__name__}: {_first_line(error)}"
 
 
 def _first_line(error: BaseException) -> str:

@@ -299,7 +299,7 @@ class Session:
     def _fail(self, error: Exception, made: list[Decision]) -> None:
         """Do what the policy says about text that could not be judged."""
         self._failure = error.kind if isinstance(error, ProvenanceError) else type(error).__name__
-        self._scanner = None
+        self._scanner = self._scan = None
         closed = self._policy.on_error == "closed"
         action: Literal["stop", "observe"] = "stop" if closed else "observe"
         reason = f"the guard could not judge ({self._failure}); on_error is {self._policy.on_error or 'open'}"

@@ -218,7 +218,8 @@ def test_a_guard_that_cannot_judge_fails_as_it_was_told_to(
         (("--model", "/absent/a/b", "p"), "/absent/a/b: there is no such folder"),
         (("--model", ".", "p"), "no config.json in this folder"),
         (("--model", "model.gguf", "p"), "a GGUF file is served by llama.cpp's server"),
-        (("--model", "absent-model-of-nobody", "p"), "the hub has no such model"),
+        (("--model", "absent-model-of-nobody", "p"), "there is no such folder, and the hub cannot be reached"),
+        (("--model", "no name!", "p"), "there is no such folder, and the hub has no model of this name"),
         (("--model", "broken", "p"), "broken: the model cannot be loaded"),
         (("--model", "x", "--device", "abacus", "p"), "device is 'abacus'"),
         (("--model", "x", "--dtype", "int3", "p"), "dtype is 'int3'"),
@@ -246,6 +247,11 @@ def test_a_local_model_says_what_it_cannot_do(model_folder: Path, demo_index: Pa
     assert "no template for chats" in capture(*common, "--chat", "p")[2]
     (tmp_path / "after").write_text("x")
     assert "no tokens for filling in the middle" in capture(*common, "--suffix-file", tmp_path / "after", "p")[2]
+    import torch
+
+    if not torch.cuda.is_available():
+        assert "the model cannot be put on cuda" in capture(*common, "--device", "cuda", "p")[2]
+    assert capture(*common, "--dtype", "bfloat16", "--max-tokens", "3", "--policy", "strict", PROMPT)[0] == 0
     lacking = tmp_path / "lacking"
     lacking.mkdir()
     from safetensors.torch import load_file, save_file
@@ -334,6 +340,27 @@ def test_ctrl_c_keeps_what_was_written(licensed_folder: Path, licensed_rows: lis
         text = out.decode()
         assert b"interrupted; what was written is kept" in err and licensed_rows[0]["path"].encode() in err
     assert text and (copied[:400] + "\nword" * 100_000).startswith(text)
+
+
+def test_ctrl_c_ends_a_model_on_this_machine(model_folder: Path, demo_index: Path) -> None:
+    words = [
+        "--model",
+        str(model_folder),
+        "--index",
+        str(demo_index),
+        "--max-tokens",
+        "1000",
+        "--temperature",
+        "0",
+        PROMPT,
+    ]
+    with subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        first = os.read(process.stdout.fileno(), 1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and b"interrupted; what was written is kept" in err and b"Traceback" not in err
+    assert 1 <= len(first + out) < 4000
 
 
 def screens(words: list[str], columns: int, rows: int = 30) -> tuple[int, str]:

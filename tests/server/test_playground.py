@@ -212,7 +212,11 @@ def test_a_key_is_asked_for_and_the_upstream_gets_its_own(
 
 
 def test_nothing_of_questions_and_answers_is_logged(
-    asking: Callable[..., Any], upstream: Upstream, snippet: str, caplog: pytest.LogCaptureFixture
+    asking: Callable[..., Any],
+    upstream: Upstream,
+    snippet: str,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
     upstream.script = lambda body, index: f"canary_in_the_answer {snippet}"
@@ -223,7 +227,9 @@ def test_nothing_of_questions_and_answers_is_logged(
         upstream.status = 400
         client.post("/playground/answer", {"prompt": "canary_in_the_question"})
         assert "canary" not in client.get("/metrics").text
-    assert "canary" not in caplog.text and "argparse" not in caplog.text
+    told = capfd.readouterr()
+    for each in (caplog.text, told.out, told.err):
+        assert "canary" not in each and "argparse" not in each
 
 
 @pytest.mark.parametrize(
