@@ -46,11 +46,14 @@ def measure(data: Path) -> dict[str, Any]:
                 (problem, change, name == problem, compare(toolkit.index, code, toolkit.ref(names.index(name))))
             )
         answer = toolkit.ask(code)
-        first["first"] += bool(answer.places) and names[answer.places[0][0]] == problem
-        first["match"] += answer.alarm and names[answer.places[0][0]] == problem
-        first["alike"] += bool(
-            answer.evidence and answer.evidence.log_odds >= ALIKE and names[answer.places[0][0]] == problem
-        )
+        right = bool(answer.places) and names[answer.places[0][0]] == problem
+        first["first"] += right
+        first["match"] += right and answer.alarm
+        first["alike"] += right and _is_alike(answer.evidence)
+        others = Toolkit(list(originals.values()), indexed=lambda file, name=problem: file.path != name)
+        answer = others.ask(code)
+        first["false matches"] += answer.alarm
+        first["false alike"] += _is_alike(answer.evidence)
     halves = {
         name: [pair for pair in pairs if int(pair[0].split("/")[1]) % 2 == odd]
         for name, odd in (("chosen on", 0), ("scored", 1))
@@ -63,8 +66,12 @@ def measure(data: Path) -> dict[str, Any]:
     }
 
 
+def _is_alike(evidence: Evidence | None) -> bool:
+    return evidence is not None and evidence.log_odds >= ALIKE
+
+
 def _scores(pairs: list[tuple[str, str, bool, Evidence | None]]) -> dict[str, float]:
-    found = Counter((same, evidence is not None and evidence.log_odds >= ALIKE) for _, _, same, evidence in pairs)
+    found = Counter((same, _is_alike(evidence)) for _, _, same, evidence in pairs)
     hits, misses, false = found[True, True], found[True, False], found[False, True]
     return {
         "pairs": len(pairs),
