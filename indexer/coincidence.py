@@ -79,15 +79,11 @@ def measured(windows: Sequence[Path], snippets: Sequence[Path], geometry: Geomet
     """
     import numpy as np
 
-    size = _NUMBER + snippet_length(geometry)
-    found: set[bytes] = set()
+    texts: dict[bytes, bytes] = {}
     for path in snippets:
-        with refusals_named(path):
-            raw = path.read_bytes()
-        found.update(raw[at : at + size] for at in range(0, len(raw), size))
-    texts = {record[_NUMBER:]: record[:_NUMBER] for record in sorted(found)}
-    chosen = sorted(texts, key=xxhash.xxh3_64_intdigest)[:SNIPPETS]
-    repositories = len({texts[text] for text in chosen})
+        texts = _fewest_hashes({**texts, **_read(path, geometry)})
+    chosen = list(texts)
+    repositories = len(set(texts.values()))
     if len(chosen) < FEWEST_SNIPPETS or repositories < FEWEST_REPOSITORIES:
         return None
     longest = _longest_runs(_hits(chosen, windows, geometry), geometry.stride)
@@ -99,6 +95,19 @@ def measured(windows: Sequence[Path], snippets: Sequence[Path], geometry: Geomet
         for count in range(1, COPIED)
     )
     return Coincidence(rates, len(others), len(chosen) - len(others), repositories)
+
+
+def _read(path: Path, geometry: Geometry) -> dict[bytes, bytes]:
+    """Return the snippets in a file, each with the number of its repository."""
+    size = _NUMBER + snippet_length(geometry)
+    with refusals_named(path):
+        raw = path.read_bytes()
+    return {raw[at + _NUMBER : at + size]: raw[at : at + _NUMBER] for at in range(0, len(raw), size)}
+
+
+def _fewest_hashes(texts: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    kept = sorted(texts, key=xxhash.xxh3_64_intdigest)[:SNIPPETS]
+    return {text: texts[text] for text in kept}
 
 
 def _hits(texts: Sequence[bytes], windows: Sequence[Path], geometry: Geometry) -> NDArray[bool_]:

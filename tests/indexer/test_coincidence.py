@@ -169,3 +169,20 @@ def test_runs_of_known_length_are_counted_as_such(small_samples: None, tmp_path:
     rest = sum(counts[:COPIED])
     assert (found.snippets, found.copied, found.repositories) == (rest, sum(counts[COPIED:]), 5)
     assert dict(found.rates) == {32 * n: round(sum(counts[n:COPIED]) / rest, 4) for n in range(1, COPIED)}
+
+
+def test_of_too_many_snippets_the_same_are_kept_whatever_the_files(
+    small_samples: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(coincidence, "SNIPPETS", 60)
+    chance = random.Random(2)
+    records = [bytes((n % 7, 0, 0, 0)) + chance.randbytes(125).hex().encode() for n in range(200)]
+    (tmp_path / "none.tiles").write_bytes(b"")
+    found = []
+    for cut in (50, 120, 200):
+        files = [tmp_path / f"{cut}-a.snippets", tmp_path / f"{cut}-b.snippets"]
+        files[0].write_bytes(b"".join(records[:cut]))
+        files[1].write_bytes(b"".join(records[cut:]))
+        found.append(measured([tmp_path / "none.tiles"], files, GEOMETRY))
+    assert found[0] is not None and found[0].snippets == 60
+    assert found[0] == found[1] == found[2]
