@@ -146,7 +146,10 @@ def _refuse_huge_directory(raw: BinaryIO, size: int) -> None:
     tail = raw.read(66_000)
     end = tail.rfind(b"PK\5\6")
     if end < 0 or len(tail) < end + 22:
-        raise DamagedStream("truncated" if tail else "corrupt", "a zip archive without an end")
+        raw.seek(0)
+        if raw.read(2) != b"PK":
+            raise DamagedStream("corrupt", "not a zip archive")
+        raise DamagedStream("truncated", "a zip archive without an end")
     (directory,) = struct.unpack_from("<L", tail, end + 12)
     if directory != 0xFFFFFFFF and directory > _MAX_DIRECTORY:
         raise DamagedStream("bomb", f"a directory of {directory} bytes")
