@@ -3,6 +3,7 @@
 # make lint   ruff and mypy
 # make bench  measure speed, in minutes; BENCH_CORPUS names a folder to index in place of Python's library
 # make bench-full  the same at full size, within an hour: renders docs/speed.md
+# make quality BENCHMARK_DATA=DIR  measure attribution and its baselines, in hours: renders docs/quality.md
 # make clean  remove what the other targets made
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ DEMO := .demo
 AXE := .test-cache/axe/node_modules/axe-core/axe.min.js
 SARIF := .test-cache/sarif/node_modules/@microsoft/jest-sarif/package.json
 
-.PHONY: demo test lint pytest kernel-test system bench bench-full clean
+.PHONY: demo test lint pytest kernel-test system bench bench-full quality clean
 
 # `make` runs each recipe line by itself; the stamp makes installation happen once per change of its inputs.
 $(VENV)/.installed: pyproject.toml $(wildcard provenance/kernel/Cargo.*) $(wildcard provenance/kernel/src/*.rs)
@@ -61,6 +62,11 @@ bench: $(VENV)/.installed-bench
 
 bench-full: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.speed --full $(if $(BENCH_CORPUS),--corpus $(BENCH_CORPUS))
+
+# BENCHMARK_DATA: a folder with humaneval, humanevalpack, mbpp, licence_texts and gitignore_templates.
+quality: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks.quality.run --data $(BENCHMARK_DATA)
+	$(BIN)/python -m benchmarks.quality.render
 
 clean:
 	rm -rf $(VENV) $(DEMO) provenance/kernel/target

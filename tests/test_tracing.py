@@ -341,3 +341,26 @@ def test_a_bound_on_queries_is_told(scraps: tuple[Index, list[str]]) -> None:
     index, texts = scraps
     result = trace(index, "\nZ\n".join(texts[:20]), min_chars=15, limits=Limits(queries=1))
     assert not result.complete
+
+
+def test_short_runs_of_usual_words_are_common(tmp_path: Path) -> None:
+    """An idiom of fewer than 128 characters says little; with a rare word in it, or longer, it is uncommon."""
+    words = "alpha beta gamma delta epsilon zeta theta iota kappa lambda omega sigma or".split()
+    for number in range(12):
+        folder = tmp_path / "sources" / f"repository{number}"
+        folder.mkdir(parents=True)
+        turned = words[number:] + words[:number]
+        folder.joinpath("usual.txt").write_text("\n".join(turned) + f"\nown{number}\n" + " ".join(reversed(turned)))
+    short = "omega(alpha, beta); gamma[delta] = epsilon + zeta; theta.iota(kappa) or lambda(sigma); sigma.beta()"
+    rare = short.replace("theta", "quibzorn")
+    long = short + " and alpha.beta(gamma, delta, omega) if zeta else kappa"
+    assert 96 <= len(short) < len(rare) < 128 <= len(long)
+    folder = tmp_path / "sources" / "other"
+    folder.mkdir()
+    for name, text in (("short", short), ("rare", rare), ("long", long)):
+        folder.joinpath(f"{name}.txt").write_text(f"{name}\n{text}\n{name}\n" if name != "long" else f"\n{text}\n")
+    build([open_source(str(tmp_path / "sources"), SourceOptions(each_folder=True))], tmp_path / "index", workers=1)
+    with Index.open(tmp_path / "index") as index:
+        for text, common in ((short, True), (rare, False), (long, False)):
+            found = [each.span for each in trace(index, f"zqj {text} zqj").spans if each.kind in ("exact", "layout")]
+            assert [span.common for span in found if span.end - span.start >= len(text)] == [common], text

@@ -14,6 +14,7 @@ import argparse
 import gc
 import json
 import os
+import pickle
 import platform
 import time
 from collections import Counter
@@ -64,10 +65,16 @@ class Benchmark:
         self.truth = Truth(self.files, work)
         self.verbatim = Verbatim({n: f.text for n, f in enumerate(self.files) if split(f.repository).indexed})
         self.number_negatives = number_negatives
-        self.copies = positives(self.files, self.truth, tuning=False, number=number)
-        self.foreign, self.excluded = novel(
-            self.files, self.truth, self.verbatim, tuning=False, number=number_negatives
-        )
+        # Cutting takes minutes: every file that is cut from is parsed.
+        kept = work / f"questions-{self.truth.stamp}-{number}-{number_negatives}.pickle"
+        if not kept.exists():
+            copies = positives(self.files, self.truth, tuning=False, number=number)
+            cut = novel(self.files, self.truth, self.verbatim, tuning=False, number=number_negatives)
+            kept.write_bytes(pickle.dumps((copies, *cut)))
+        self.copies: list[Query]
+        self.foreign: list[Query]
+        self.excluded: Counter[str]
+        self.copies, self.foreign, self.excluded = pickle.loads(kept.read_bytes())
         self.usual = negatives.boilerplate(self.files, tuning=False) + negatives.texts(data)
         self._holders: dict[object, set[int]] = {}
 

@@ -94,8 +94,9 @@ class Truth:
     """The functions of a corpus and their clusters."""
 
     def __init__(self, files: list[File], work: Path) -> None:
-        stamp = hashlib.sha256(b"".join(hashlib.sha256(file.text).digest() for file in files)).hexdigest()[:16]
-        kept = work / f"truth-{stamp}.pickle"
+        self.stamp = hashlib.sha256(b"".join(hashlib.sha256(file.text).digest() for file in files)).hexdigest()[:16]
+        """The digest of the texts, for the names of what is kept beside them."""
+        kept = work / f"truth-{self.stamp}.pickle"
         if not kept.exists():
             with ProcessPoolExecutor(2) as pool:
                 found = [entry for part in pool.map(_functions_of, enumerate(files), chunksize=64) for entry in part]
