@@ -369,3 +369,20 @@ def test_coverage_counts_a_copy_once(licensed: Index, licensed_rows: list[dict[s
             # Seen piece by piece, the copy is all there is so far; seen whole, it is a third.
             assert (out != text) == (size == 7) and 0.2 < session.attribution()["coverage"] < 0.6
             assert decision.facts.coverage == pytest.approx(1.0 if size == 7 else 0.34, abs=0.1)
+
+
+def test_an_index_whose_files_vanish_under_the_stream_serves_it_to_the_end(
+    licensed_folder: Path, licensed_rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    import shutil
+
+    folder = tmp_path / "index"
+    shutil.copytree(licensed_folder, folder)
+    text = PROSE + licensed_rows[1]["content"] + AFTER
+    with Index.open(folder) as index, Guard(index, PRESETS["copyleft"]) as guard:
+        session = guard.session()
+        session.feed(text[:60])
+        shutil.rmtree(folder)
+        ending = [session.feed(each).ended for each in pieces(text[60:])]
+        # What was not opened yet cannot be: the policy fails closed.
+        assert any(ending) and session.ending in ("ended", "failed")
