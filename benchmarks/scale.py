@@ -18,6 +18,7 @@ import json
 import math
 import os
 import random
+import resource
 import subprocess
 import sys
 import tempfile
@@ -80,9 +81,15 @@ class Memory(threading.Thread):
             self.samples += 1
 
 
+def processor_seconds() -> float:
+    """Return what processes that have ended used, their own children included."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def build(source: Path, into: Path) -> dict[str, Any]:
     """Index ``source`` with two workers and return the figures."""
-    began = time.perf_counter()
+    began, spent = time.perf_counter(), processor_seconds()
     with subprocess.Popen(
         [*COMMAND, "index", source, "--index", into, "-j", "2", "--format", "json"], stdout=subprocess.PIPE
     ) as process:
@@ -97,7 +104,8 @@ def build(source: Path, into: Path) -> dict[str, Any]:
     report = json.loads(out)["report"]
     text = report["tally"]["text_bytes"]
     return {
-        "seconds": round(seconds, 1), "text_bytes": text, "documents": report["tally"]["documents"],
+        "seconds": round(seconds, 1), "processor_seconds": round(processor_seconds() - spent, 1),
+        "text_bytes": text, "documents": report["tally"]["documents"],
         "megabytes_a_second": round(text / seconds / 1e6, 2), "peak_memory": memory.peak, "samples": memory.samples,
         "reported_peak": report["peak_memory"], "sizes": report["sizes"], "skipped": report["tally"]["skipped"],
         "share_of_text": round(sum(report["sizes"].values()) / text, 3), "parts": report["seconds"],
@@ -210,8 +218,10 @@ def main() -> None:
         where = options.keep or Path(scratch) / "index"
         result["whole"] = build(folder, where)
         print(json.dumps(result["whole"]), file=sys.stderr)
-        points = [(one["text_bytes"], one["seconds"]) for one in (*result["growth"], result["whole"])]
-        result["exponent"] = round(exponent(points), 3) if len(points) > 1 else None
+        runs = (*result["growth"], result["whole"])
+        if len(runs) > 1:
+            for name, what in (("exponent", "seconds"), ("exponent_of_processor_time", "processor_seconds")):
+                result[name] = round(exponent([(one["text_bytes"], one[what]) for one in runs]), 3)
         with Index.open(where) as index:
             result["cuts"] = cuts(folder, index, options.cuts, options.seed)
     text = json.dumps(result, indent=1)
