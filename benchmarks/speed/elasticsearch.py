@@ -8,7 +8,8 @@ lowercase and asciifolding, keywords, ``_source``. Ours is what `build` writes, 
   and this process's), the same number of requests under way.
 - size: the index on the node after merging; for ours the stored texts, too.
 - phrases: cuts of 250 characters, BigCode's as ``match_phrase``, ours as literal search, verified and with snippets.
-- literals: cuts of 5 to 40 characters. Recall is whether the text that was cut from is among all that is found.
+- literals: cuts of 5 to 40 characters.
+- recall: of phrases and literals, how many give just the texts that a scan gives; ours, and the embedded engine's.
 
     python -m benchmarks.speed.elasticsearch [--megabytes N] [--questions N] [--url URL] [--json FILE]
 """
@@ -216,28 +217,29 @@ def compare(url: str, folder: Path, megabytes: int, count: int) -> dict[str, Any
         cluster=ClusterSettings(url),
         workers=1,
     )
-    with Index.open(folder / "index") as index:
+    build([Texts(texts)], folder / "embedded", parameters=Parameters(), workers=1)
+    with Index.open(folder / "index") as index, Index.open(folder / "embedded") as embedded:
         ours["text_bytes"] = sum((part / "text.blk").stat().st_size for part in (folder / "index/segments").iterdir())
         answer: dict[str, Any] = {"megabytes": size / 1e6, "texts": len(texts), "bigcode": theirs, "ours": ours}
 
         def ask_bigcode(question: str) -> object:
             return client.search(index="bigcode", query={"match_phrase": {"content": question}}, size=10)
 
-        paths = {f"{number}.py" for number in range(len(texts))}
         for name, shortest, longest in (("phrases", 250, 250), ("literals", 5, 40)):
             asked = cuts(texts, count, shortest, longest)
             questions = [question for _, question in asked]
             theirs[name] = percentiles(ask_bigcode, questions)  # type: ignore[assignment]
             ours[name] = percentiles(lambda question: search_literal(index, question), questions)  # type: ignore[assignment]
-            found = 0
+            found = {"ours": 0, "embedded": 0}
             for number, question in asked:
-                results = search_literal(index, question, limit=len(texts), reach=Reach(count=None))
-                holders = {source.path for hit in results.hits for _, source in hit.documents}
                 needle = question.encode()
                 expected = {f"{at}.py" for at, text in enumerate(texts) if needle in text}
-                assert holders <= paths
-                found += holders == expected and f"{number}.py" in holders
-            ours[f"{name}_recall"] = found / len(asked)
+                for which, each in (("ours", index), ("embedded", embedded)):
+                    results = search_literal(each, question, limit=len(texts), reach=Reach(count=None))
+                    holders = {source.path for hit in results.hits for _, source in hit.documents}
+                    found[which] += holders == expected and f"{number}.py" in holders
+            for which, count_found in found.items():
+                answer.setdefault("recall", {}).setdefault(which, {})[name] = count_found / len(asked)
     answer["ratios"] = {
         "load": theirs["load_seconds"] / ours["load_seconds"],
         "load_processor": theirs["load_processor_seconds"] / ours["load_processor_seconds"],
