@@ -2,8 +2,9 @@
 
     python -m benchmarks.speed [PART ...] [--full] [--corpus FOLDER] [--index FOLDER] [--scratch FOLDER]
 
-Parts: startup, normalising, building, growth, queries, membership; all of them if none is named. ``--full`` takes the
-sizes and rounds that the published figures have. ``--index`` is asked by queries in place of what building made.
+Parts: startup, normalising, building, growth, queries, membership, and with ``--full`` largest; all of them if none is
+named. ``--full`` takes the sizes and rounds of the published figures. ``--index`` is asked by queries in place of what
+building made.
 A part that is run alone replaces its own figures in the results file and leaves the others.
 """
 
@@ -26,7 +27,7 @@ from benchmarks.speed.rendering import growth_plot, plot, table
 from provenance import kernel
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("startup", "normalising", "building", "growth", "queries", "membership")
+PARTS = ("startup", "normalising", "building", "growth", "queries", "membership", "largest")
 
 
 def main() -> None:
@@ -44,7 +45,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-", dir=given.scratch or os.environ.get("TMPDIR")) as folder:
         scratch, index = Path(folder), given.index
         for part in PARTS:
-            if part not in parts:
+            if part not in parts or part == "largest" and not given.full:
                 continue
             figures = Figures()
             if part == "startup":
@@ -61,8 +62,10 @@ def main() -> None:
                     index = scratch / "queries.index"
                     building.one_build(given.corpus, index, fingerprints=True)
                 queries.run(figures, index, given.full)
-            else:
+            elif part == "membership":
                 membership.run(figures, scratch, given.full)
+            else:
+                membership.run_largest(figures, scratch)
             keep(given.results / name, part, figures)
     results = json.loads((given.results / name).read_text())
     if given.full:

@@ -25,6 +25,7 @@ TITLES = {
     "growth": "Growth",
     "queries": "Questions",
     "membership": "Membership",
+    "largest": "Membership, a filter as large as memory holds",
 }
 CANDIDATES = (
     "limit, prefetched",
@@ -75,7 +76,8 @@ def table(results: dict[str, Any]) -> str:
 
 def plot(results: dict[str, Any]) -> str:
     """Return a picture of the rates of membership: bars on a logarithmic scale, one colour a size of filter."""
-    figures = results["parts"].get("membership", {}).get("figures", [])
+    parts = [results["parts"].get(part, {}) for part in ("membership", "largest")]
+    figures = [figure for part in parts for figure in part.get("figures", [])]
     rates = {(figure["group"], figure["name"]): figure["median"] for figure in figures if figure["unit"] == "M/s"}
     largest = sorted({group for group, _ in rates} - {"8 MiB", "4 GiB"} - {g for g, _ in rates if g.endswith("MiB")})
     sizes = [*SIZES, *((group, "#228833") for group in largest)]
