@@ -162,6 +162,7 @@ def test_runs_in_many_repositories_are_marked_and_runs_in_one_are_not(
         return sum(told) / len(told)
 
     many, one = place[counts >= repositories], place[counts == 1]
-    assert len(many) >= 50 and len(one) >= 100_000
+    # How many there are depends on which packages are installed: 32 to some hundred.
+    assert len(many) >= 20 and len(one) >= 100_000
     assert marked(many[:5000]) >= 0.95
     assert marked(one[:: len(one) // 10_000]) <= 0.01
