@@ -121,7 +121,7 @@ def _title(match: SourceMatch) -> str:
 
 
 def _alike(similarity: float) -> str:
-    return f" ({similarity:.0%} alike)" if similarity < 1 else ""
+    return f" ({int(100 * similarity)}% alike)" if similarity < 1 else ""
 
 
 def _changes(match: SourceMatch) -> str:

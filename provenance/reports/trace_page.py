@@ -89,7 +89,7 @@ def _heading(span: Mapping[str, Any]) -> str:
     if "sources" not in span:
         return f"<h3>{lines}: {size}{common}, not verified on the text</h3>"
     licenses = ", ".join(span["licenses"]) or "none listed"
-    kind = escaped(span["kind"]) + (f", {span['similarity']:.0%} alike" if span["similarity"] < 1 else "")
+    kind = escaped(span["kind"]) + (f", {int(100 * span['similarity'])}% alike" if span["similarity"] < 1 else "")
     return f"<h3>{lines}: {size}, {kind}{common}; in {spread(span)}; licences {escaped(licenses)}</h3>"
 
 
@@ -131,4 +131,4 @@ def _changes(source: Mapping[str, Any]) -> str:
     names = [f"{each['document']} to {each['text']}" for each in source["renamings"][:_NAMES]]
     more = len(source["renamings"]) - len(names)
     listed = f"; renamed: {', '.join(names)}{f' and {more:,} more' if more else ''}" if names else ""
-    return f"<br><small>{escaped(source['level'])}, {source['similarity']:.0%} alike{escaped(listed)}</small>"
+    return f"<br><small>{escaped(source['level'])}, {int(100 * source['similarity'])}% alike{escaped(listed)}</small>"
