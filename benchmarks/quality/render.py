@@ -90,6 +90,7 @@ def page(results: dict[str, Any]) -> str:
         *(_whole(name, results["systems"][name]["rows"]) for name in ours),
         _rewritten(results.get("rewritten")),
         _boundary(results, ours),
+        _engines(results.get("engines")),
         READ.read_text("utf-8") if READ.exists() else "",
     ]
     return "\n".join(part for part in parts if part).rstrip() + "\n"
@@ -199,6 +200,27 @@ def _boundary(results: dict[str, Any], systems: list[str]) -> str:
         if (found := results["systems"][name].get("boundary"))
     ]
     return "## Ends of exact copies\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def _engines(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    rows = [
+        (
+            engine,
+            f"{found[engine]['right']} of {found['copies']}: {100 * found[engine]['right'] / found['copies']:.1f} %",
+            f"{found[engine]['reciprocal'] / found['copies']:.4f}",
+            f"{found[engine]['alarms']} of {found['negatives']}",
+        )
+        for engine in ("tantivy", "elasticsearch")
+    ]
+    total = found["copies"] + found["negatives"]
+    return (
+        f"## On a real Elasticsearch node\n\nEvery fifth indexed file ({found['files']:,}), copies of all edits and "
+        "lengths cut from them, held-out snippets: both engines give the same answer - alarm, sources, ranges, order - "
+        f"to {found['same answer']} of {total} questions.\n\n"
+        + _table(("", "found", "reciprocal rank", "alarms"), rows)
+    )
 
 
 def plot(results: dict[str, Any]) -> str:
