@@ -41,7 +41,7 @@ def boilerplate(files: list[File], *, tuning: bool, seed: int = 3) -> list[Query
             continue
         for name, patterns in (("import blocks", _IMPORTS), ("getters", _GETTERS)):
             if (pattern := patterns.get(file.language)) and (found := pattern.search(file.text)):
-                queries.append(Query(name, found[0][:2000], file.language, file.repository))
+                queries.append(Query(name, _whole(found[0][:2000]), file.language, file.repository))
     for language, stubs in json.loads(_STUBS.read_text("utf-8")).items():
         for number in range(60):
             text, taken = generator.choice(stubs).encode(), set[bytes]()
@@ -57,7 +57,7 @@ def texts(data: Path) -> list[Query]:
     for folder, name in (("licence_texts", "licence texts"), ("gitignore_templates", "ignore templates")):
         for entry in _rows(data / folder / f"{folder}.jsonl"):
             text = max((value for value in entry.values() if isinstance(value, str)), key=len).encode()
-            queries += [Query(name, text[at : at + 2000], "text", name) for at in range(0, len(text), 2000)]
+            queries += [Query(name, _whole(text[at : at + 2000]), "text", name) for at in range(0, len(text), 2000)]
     return queries
 
 
@@ -79,6 +79,11 @@ def mbpp(data: Path) -> list[File]:
     """Return the solutions of MBPP as files of their own; all are to be indexed."""
     rows = _rows(data / "mbpp/mbpp.jsonl")
     return [File("mbpp", f"{row['task_id']}.py", "python", row["code"].encode()) for row in rows]
+
+
+def _whole(text: bytes) -> bytes:
+    """Return a text without the characters that were cut at its ends."""
+    return text.decode("utf-8", "ignore").encode()
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:

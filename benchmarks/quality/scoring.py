@@ -58,8 +58,8 @@ def table(outcomes: Iterable[Outcome]) -> list[dict[str, object]]:
     """Return one row a set and length (0: all): alarms, right and strictly right first places, reciprocal ranks."""
     grouped: dict[tuple[str, int], list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
-        grouped[outcome.set, outcome.length].append(outcome)
-        grouped[outcome.set, 0].append(outcome)
+        for length in {outcome.length, 0}:
+            grouped[outcome.set, length].append(outcome)
     return [
         {
             "set": name,
