@@ -33,6 +33,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,8 +203,12 @@ def measure(index: Path, folder: Path, seconds: float) -> dict[str, Any]:
         found["healthz_per_second"] = round(limit.rate)
         for route in ROUTES:
             wrk(server, route, min(5, seconds), CONNECTIONS, bodies[route])
-            before = server.memory()
-            steady = wrk(server, route, seconds, CONNECTIONS, bodies[route])
+            with ThreadPoolExecutor(1) as pool:
+                asking = pool.submit(wrk, server, route, seconds, CONNECTIONS, bodies[route])
+                memory = [server.memory()]
+                while not wait([asking], seconds / 4).done:
+                    memory.append(server.memory())
+                steady = asking.result()
             answered = server.statuses(route)
             assert set(answered) == {200} and not steady.broken, (answered, steady)
             found[route] = {
@@ -213,7 +218,7 @@ def measure(index: Path, folder: Path, seconds: float) -> dict[str, Any]:
                 "p50_ms": round(steady.p50, 1),
                 "p99_ms": round(steady.p99, 1),
                 "longest_ms": round(steady.longest, 1),
-                "memory_mb": [round(before), round(server.memory())],
+                "memory_mb_by_quarters": [*map(round, memory), round(server.memory())],
             }
             print(route, found[route], flush=True)
         route = "/api/v1/trace"
