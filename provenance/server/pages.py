@@ -6,6 +6,7 @@ Code is sent in the body of a request, never in an address, unless a link with i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -85,6 +86,11 @@ async def ask_snapshot(
     return await serving.gate.run(run)
 
 
+def _said(snapshot: Snapshot, meaning: str) -> str:
+    """Return what a verdict means, without the advice to trace where an index has no texts."""
+    return meaning if snapshot.holds_texts else re.sub("[:;] trace it.*", "", meaning)
+
+
 @router.get("/")
 async def start(request: Request, index: str | None = None) -> HTMLResponse:
     """Show where to paste."""
@@ -102,7 +108,8 @@ async def start(request: Request, index: str | None = None) -> HTMLResponse:
             result=None,
             corpus=opened.corpus,
             documents=opened.documents,
-            meanings=[(each, _VERDICTS[each], sentence(each, floor=floor)) for each in said],
+            meanings=[(each, _VERDICTS[each], _said(snapshot, sentence(each, floor=floor))) for each in said],
+            holds_texts=snapshot.holds_texts,
         )
 
     return await ask_snapshot(request, index, ask)
@@ -146,7 +153,10 @@ async def traced(request: Request) -> HTMLResponse:
             result=checked,
             verdict=verdict,
             title=_VERDICTS[verdict],
-            said=sentence(verdict, floor=floor, levels=levels, kinds={each.kind for each in values["traced"]}),
+            said=_said(
+                snapshot,
+                sentence(verdict, floor=floor, levels=levels, kinds={each.kind for each in values["traced"]}),
+            ),
             floor=floor,
             coverage=coverage,
             complete=complete,

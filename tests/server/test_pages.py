@@ -85,7 +85,9 @@ def test_a_copy_is_shown_with_sources_side_by_side(client: Asked, snippet: str) 
 
 def test_a_portrait_is_asked_on_the_page_too(client: Asked, snippet: str) -> None:
     page = Page(client.form("/", urlencode({"text": snippet, "index": "portrait"})).text)
-    assert "Possible match" in page.text and page.all("mark")
+    assert "Possible match" in page.text and page.all("mark") and "trace it" not in page.text
+    start = Page(client.get("/?index=portrait").text)
+    assert "cannot show where" in start.text and "trace it" not in start.text
     refused = client.ask(
         "POST", "/search", b"q=x&index=portrait", Content_Type="application/x-www-form-urlencoded", Accept="text/html"
     )
