@@ -38,6 +38,8 @@ from provenance.text import trimmed
 _WHOLE_BYTES = 1 << 15
 """Queries up to this size are compared whole with a candidate, longer ones around the range in question."""
 _STEP = 1 << 12
+_BYTES_A_STEP = 1 << 12
+"""What one step of the search costs beside searching, in the bytes that could be searched meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +48,18 @@ class Limits:
 
     ``contents``: stored texts verified for one range, once it is found; ``queries``: questions put to the engine;
     ``scan_bytes``: stored text read after which no candidates but the first ``contents`` are looked at (a range
-    of few or no words has many); ``cache_bytes``: normalised stored texts kept; ``units``: parts of a text (functions,
-    or windows of 200 tokens) for which edited copies are looked for.
+    of few or no words has many); ``cache_bytes``: normalised stored texts kept; ``runs``: runs that are described,
+    the longest (a text that repeats itself, as a table of zeros, has as many as characters); ``work``: bytes searched
+    and steps taken, counted alike on every machine, after which no more is looked for; ``units``: parts of a text
+    (functions, or windows of 200 tokens) for which edited copies are looked for.
     """
 
     contents: int = 64
     queries: int = 20_000
     scan_bytes: int = 64 << 20
     cache_bytes: int = 64 << 20
+    runs: int = 10_000
+    work: int = 32 << 30
     units: int = 400
 
 
@@ -140,6 +146,7 @@ class RunFinder:
         self._compared: dict[ContentRef, Intervals] = {}
         self._found: dict[tuple[int, int], set[ContentRef]] = {}
         self._complete = True
+        self._work = 0
 
     def find(self, chains: Iterable[tuple[int, int]]) -> Findings:
         """Return the runs that the chains lead to."""
@@ -148,12 +155,15 @@ class RunFinder:
             self._seeds.extend(range(start, end - self._seed_length + 1, self._stride))
         self._seeds.sort()
         for start, end in ordered:
+            if self._spent():
+                break
             self._sweep(start, end)
         spans = Intervals()
         for start, end in self._runs:
             start, end = trimmed(self._query, start, end)
             if end - start >= self._minimum:
                 spans.add_longest(start, end)
+        spans = self._longest(spans)
         for start, end in spans:
             if not self._exhausted.has_within(start, end):
                 self._find(start, end)
@@ -167,6 +177,22 @@ class RunFinder:
         )
         return Findings(runs, self._complete)
 
+    def _longest(self, spans: Intervals) -> Intervals:
+        most = self._limits.runs
+        if len(spans) <= most:
+            return spans
+        self._complete = False
+        kept = Intervals()
+        for start, end in sorted(sorted(spans, key=lambda span: (span[0] - span[1], span[0]))[:most]):
+            kept.add_longest(start, end)
+        return kept
+
+    def _spent(self) -> bool:
+        """Tell whether a bound on all work together is met; what is missing then is not known."""
+        spent = self._work > self._limits.work or len(self._runs) > 2 * self._limits.runs
+        self._complete = self._complete and not spent
+        return spent
+
     def _sweep(self, start: int, end: int) -> None:
         stride, seed = self._stride, self._seed_length
         left = max(0, start - stride + 1)
@@ -175,7 +201,7 @@ class RunFinder:
         if last_seed < 0 or right - left < self._minimum or self._runs.has_around(left, right):
             return
         number = 0
-        while number <= last_seed:
+        while number <= last_seed and not self._spent():
             at = start + number * stride
             if not self._runs.has_around(at, at + seed) and not self._reach(at, end):
                 number += 1
@@ -185,7 +211,7 @@ class RunFinder:
             while True:
                 number = min(last_seed, (run_end - seed - start) // stride)
                 at = start + number * stride
-                if run_end >= right:
+                if run_end >= right or self._spent():
                     return
                 # The last seed of any phase inside of the run: what is absent there is absent for all phases.
                 last = self._seeds[bisect_right(self._seeds, run_end - seed) - 1]
@@ -219,10 +245,16 @@ class RunFinder:
 
     def _find(self, start: int, end: int) -> bool:
         """Learn all runs around [start, end); tell whether there is any."""
+        self._work += _BYTES_A_STEP
         if self._absent.has_within(start, end):
             return False
         exhausted = self._exhausted.has_within(start, end)
-        if not exhausted and (start, end) not in self._asked and len(self._asked) < self._limits.queries:
+        if (
+            not exhausted
+            and (start, end) not in self._asked
+            and len(self._asked) < self._limits.queries
+            and not self._spent()
+        ):
             self._asked.add((start, end))
             exhausted = self._ask(start, end)
             if exhausted:
@@ -244,9 +276,13 @@ class RunFinder:
             visible = [ref for ref in candidates.refs if self._visible(ref)]
             self._texts.expect(visible)
             for ref in visible:
+                text = self._texts.normalised(ref)
+                self._work += len(text)
                 # Looking for the range is cheaper than comparing, and most of what is not it ends here.
-                if part in self._texts.normalised(ref):
+                if part in text:
                     self._compare(ref, start, end)
+                if self._spent():
+                    return False
             if candidates.complete:
                 return True
             if self._runs.has_around(start, end) or self._texts.bytes_read > self._limits.scan_bytes:
@@ -277,6 +313,9 @@ class RunFinder:
             grow *= 2
         compared.add_longest(low, high)
         for at, _, length in runs:
+            if self._spent():
+                return
+            self._work += _BYTES_A_STEP
             self._runs.add_longest(low + at, low + at + length)
             self._found.setdefault((low + at, low + at + length), set()).add(ref)
 

@@ -337,6 +337,21 @@ def test_a_bound_on_contents_makes_counts_lower_bounds(scraps: tuple[Index, list
     }
 
 
+def test_a_text_that_repeats_itself_is_bounded_in_work_and_in_runs(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "table.py").write_text("zeros = [" + "0, " * 100 + "]\n" + "one = 1\n" * 9)
+    build([open_source(str(source))], tmp_path / "index", workers=1)
+    with Index.open(tmp_path / "index") as index:
+        for limits in (Limits(runs=50), Limits(work=50 << 12)):
+            result = trace(index, "0, " * 5_000, limits=limits)
+            assert result.verdict == "match" and not result.complete
+            assert 0 < len(result.spans) <= 200
+            assert result.spans == trace(index, "0, " * 5_000, limits=limits).spans
+        longest = trace(index, "0, " * 20 + "1, " + "0, " * 40, min_chars=30, limits=Limits(runs=1))
+        assert not longest.complete and [each.span.end - each.span.start for each in longest.spans] == [119]
+
+
 def test_a_bound_on_queries_is_told(scraps: tuple[Index, list[str]]) -> None:
     index, texts = scraps
     result = trace(index, "\nZ\n".join(texts[:20]), min_chars=15, limits=Limits(queries=1))

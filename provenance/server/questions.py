@@ -26,7 +26,7 @@ MOST_SOURCES = 100
 MOST_HITS = 100
 _COUNTED = 1_000
 """Documents counted, at least, where facets are asked for."""
-TRACE_LIMITS = Limits(queries=2_000, units=100)
+TRACE_LIMITS = Limits(queries=2_000, runs=1_000, work=2 << 30, units=100)
 """Fewer questions to the engine than on one's own machine: nobody may keep a worker for long."""
 Short = Annotated[str, Field(max_length=500)]
 IndexName = Annotated[str | None, Field(max_length=64, description="Name of the index; the server's first without.")]

@@ -150,3 +150,11 @@ def test_the_gate_counts_every_question_out_again() -> None:
         gate.close()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("text", ["0, " * 80_000, "a" * 250_000, "-" * 100_000 + "\n" + "= " * 60_000])
+def test_a_text_that_repeats_itself_gets_an_answer_of_bounded_size(client: Asked, hostile_code: str, text: str) -> None:
+    for index in ("demo", "hostile"):
+        answer = client.post("/api/v1/trace", {"text": text + hostile_code, "index": index, "min_chars": 0})
+        assert answer.status == 200 and len(answer.body) < 20 << 20
+        assert len(answer.json["results"][0]["spans"]) <= 1_000 + 100
