@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -46,16 +47,16 @@ _BODY = (400, 404, 408, 413, 422)
 async def check(request: Request, body: CheckBody) -> Answer:
     """Tell whether texts occur in the corpus, from the filter alone."""
     serving = serving_of(request)
-    most, judged = serving.settings.batch, serving.metrics.judged
-    return await _ask(serving, body.index, lambda index: answer_check(index, body, most, judged))
+    most, judged, until = serving.settings.batch, serving.metrics.judged, _until(serving)
+    return await _ask(serving, body.index, lambda index: answer_check(index, body, most, judged, until))
 
 
 @router.post("/trace", responses=_responses("trace", *_BODY))
 async def trace(request: Request, body: TraceBody) -> Answer:
     """Find where texts come from: repository, path, lines, licence; verified on the stored text."""
     serving = serving_of(request)
-    most, judged = serving.settings.batch, serving.metrics.judged
-    return await _ask(serving, body.index, lambda index: answer_trace(index, body, most, judged), texts=True)
+    most, judged, until = serving.settings.batch, serving.metrics.judged, _until(serving)
+    return await _ask(serving, body.index, lambda index: answer_trace(index, body, most, judged, until), texts=True)
 
 
 @router.post("/search", responses=_responses("search", *_BODY))
@@ -95,6 +96,10 @@ async def index(request: Request, index: IndexQuery = None) -> Answer:
 async def indexes(request: Request) -> Answer:
     """Name the indexes of this server; the first one answers where none is named."""
     return Answer({"schema_version": contract.SCHEMA_VERSION, "indexes": list(serving_of(request).snapshots.names)})
+
+
+def _until(serving: Serving) -> float:
+    return time.monotonic() + serving.settings.answer_seconds
 
 
 async def _ask(

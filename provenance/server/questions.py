@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,7 @@ from provenance.search.collecting import Reach
 from provenance.search.literal import search_literal
 from provenance.search.ranked import search_words
 from provenance.search.results import SearchResults
+from provenance.server.failures import Refusal
 from provenance.tracing import LEVELS, Level, trace
 from provenance.verdict import DEFAULT_MIN_CHARS
 from provenance.verification import Limits
@@ -108,20 +110,32 @@ class SearchBody(Body):
         )
 
 
-def answer_check(index: Index, body: CheckBody, most: int, judged: Callable[[str], None]) -> dict[str, Any]:
+def _in_time(texts: Sequence[Text], until: float) -> Iterator[Text]:
+    """Yield texts; when ``until`` (of `time.monotonic`) is past, nobody waits any more."""
+    for each in texts:
+        if time.monotonic() > until:
+            raise Refusal(503, "the answer takes too long; ask for less")
+        yield each
+
+
+def answer_check(
+    index: Index, body: CheckBody, most: int, judged: Callable[[str], None], until: float
+) -> dict[str, Any]:
     """Return the answer of `check`."""
     results = []
-    for each in body.all_texts(most):
+    for each in _in_time(body.all_texts(most), until):
         result = check(index, each.text, min_chars=body.min_chars)
         judged(result.verdict)
         results.append(contract.check_result(each.path, result))
     return contract.results_document(contract.head(index), results, [], {})
 
 
-def answer_trace(index: Index, body: TraceBody, most: int, judged: Callable[[str], None]) -> dict[str, Any]:
+def answer_trace(
+    index: Index, body: TraceBody, most: int, judged: Callable[[str], None], until: float
+) -> dict[str, Any]:
     """Return the answer of `trace`."""
     results = []
-    for each in body.all_texts(most):
+    for each in _in_time(body.all_texts(most), until):
         result = trace(
             index,
             each.text,

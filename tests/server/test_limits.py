@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from provenance.server import api
+from provenance.server import api, questions
 from provenance.server.failures import Refusal
 from provenance.server.gate import Gate
 from provenance.server.metrics import Metrics
@@ -115,6 +115,26 @@ def test_an_answer_that_takes_too_long_is_given_up(
         while "provenance_running 0" not in client.get("/metrics").text and time.monotonic() < until:
             time.sleep(0.01)
         assert client.get("/api/v1/index").status == 200
+
+
+def test_a_batch_that_nobody_waits_for_ends_with_the_text_it_is_at(
+    start: Callable[[Settings], Any], settings: Settings, demo_index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def slow(*_: Any, **__: Any) -> Any:
+        asked.append(1)
+        time.sleep(0.2)
+        return original(*_, **__)
+
+    original = questions.check
+    monkeypatch.setattr(questions, "check", slow)
+    with start(replace(settings, indexes=(("demo", demo_index),), answer_seconds=0.3)) as client:
+        assert client.post("/api/v1/check", {"texts": [{"text": "x"}] * 20}).status == 503
+        until = time.monotonic() + 20
+        while "provenance_running 0" not in client.get("/metrics").text and time.monotonic() < until:
+            time.sleep(0.05)
+    assert 0 < len(asked) < 20
 
 
 def test_a_failure_of_ours_is_told_without_its_cause(
