@@ -12,6 +12,7 @@ import io
 import json
 import os
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from provenance.text import clean
 SUFFIXES = tuple(kind + packed for kind in (".jsonl", ".ndjson", ".json") for packed in ("", ".gz", ".zst"))
 LARGEST = 4 << 20
 """Characters of one problem; a longer one is refused: it is a file of something else."""
-_CHUNK = 1 << 20
+_LONGEST_LINE = 8 * LARGEST
 
 _SOLUTIONS = ("canonical_solution", "code")
 _STATEMENTS = ("prompt", "text")
@@ -165,34 +166,23 @@ def _problem(benchmark: str, name: str, pieces: Sequence[tuple[str, str]], path:
 def _rows(path: str) -> Iterator[Any]:
     try:
         with _opened(path) as stream:
-            if re.search(r"\.json(\.gz|\.zst)?$", path.lower()) and (whole := _array(stream)) is not None:
-                yield from whole
-                return
-            number = 0
-            while line := stream.readline(LARGEST * 8):
-                number += 1
-                if len(line) >= LARGEST * 8:
-                    raise InputError(f"{path}: line {number} is longer than {LARGEST * 8:,} characters")
+            for number, line in enumerate(iter(lambda: stream.readline(_LONGEST_LINE), ""), 1):
+                if line.lstrip().startswith("["):
+                    # Rows are objects, so this is one array of them.
+                    yield from json.loads(line + stream.read())
+                    return
+                if len(line) >= _LONGEST_LINE:
+                    raise InputError(f"{path}: line {number} is longer than {_LONGEST_LINE:,} characters")
                 if not line.isspace():
                     yield json.loads(line)
     except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{path}: this is no JSON Lines: {getattr(error, 'msg', 'nested too deep')}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: this is not UTF-8 text") from None
-    except (EOFError, gzip.BadGzipFile, zstandard.ZstdError) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
         raise InputError(f"{path}: the compressed stream is damaged: {error}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def _array(stream: TextIO) -> list[Any] | None:
-    """Return the rows of a file that is one array, None of one that is not, at whose begin the stream stands again."""
-    start = stream.read(_CHUNK)
-    if not start.lstrip().startswith("["):
-        stream.seek(0)
-        return None
-    rows = json.loads(start + stream.read())
-    return rows if isinstance(rows, list) else None
 
 
 @contextmanager

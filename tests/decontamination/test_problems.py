@@ -74,9 +74,11 @@ def test_named_columns_lists_and_arrays(tmp_path: Path) -> None:
         list(problems(str(path), ["nothing"]))
 
 
-@pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "ndjson.zst", "json"])
-def test_files_are_read_in_every_packing(tmp_path: Path, suffix: str) -> None:
-    raw = ("\n".join(json.dumps(row) for row in (HUMAN_EVAL, MBPP)) + "\n\n").encode()
+@pytest.mark.parametrize("array", [False, True])
+@pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "ndjson.zst", "json", "json.zst", "json.gz"])
+def test_files_are_read_in_every_packing(tmp_path: Path, suffix: str, array: bool) -> None:
+    rows = [HUMAN_EVAL, MBPP]
+    raw = (json.dumps(rows, indent=1) if array else "\n".join(map(json.dumps, rows)) + "\n\n").encode()
     packed = {"gz": gzip.compress, "zst": zstandard.compress}.get(suffix.rpartition(".")[2], lambda data: data)(raw)
     path = tmp_path / f"bench.{suffix}"
     path.write_bytes(packed)
@@ -105,6 +107,7 @@ def test_a_folder_is_a_benchmark_of_its_files(tmp_path: Path) -> None:
         ("x.jsonl", b"[" * 100_000 + b"\n", "no JSON Lines"),
         ("x.jsonl.gz", b"not gzip", "compressed stream is damaged"),
         ("x.jsonl.gz", gzip.compress(b"{}" * 1000)[:30], "compressed stream is damaged"),
+        ("x.jsonl.gz", gzip.compress(b"{}" * 1000)[:10] + b"\xff" * 30, "compressed stream is damaged"),
         ("x.jsonl.zst", b"not zstd", "compressed stream is damaged"),
         ("x.txt", b"text", "no table of problems"),
         ("x.json", b'{"text": 1, "code": null}', "name its columns with --column"),
