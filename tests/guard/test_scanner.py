@@ -186,20 +186,23 @@ def test_an_index_of_another_normaliser_is_refused(tmp_path: Path, demo_index: P
         Scanner(index)
 
 
-@pytest.fixture(scope="module")
-def odd_index(demo_sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+@pytest.fixture(scope="module", params=["blocked", "pybloom"])
+def odd_index(
+    request: pytest.FixtureRequest, demo_sources: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Index]:
     from provenance.parameters import Parameters
 
     folder = tmp_path_factory.mktemp("odd")
     sources = [open_source(str(demo_sources / "cpython" / "json"), SourceOptions())]
-    build(sources, folder / "index", corpus_name="odd", workers=1, parameters=Parameters(width=24, stride=10))
+    parameters = Parameters(width=24, stride=10, filter=request.param)
+    build(sources, folder / "index", corpus_name="odd", workers=1, parameters=parameters)
     with Index.open(folder / "index") as opened:
         yield opened
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mixtures())
-def test_windows_that_overlap_are_chained_the_same_way(
+def test_windows_that_overlap_are_chained_the_same_way_with_either_filter(
     odd_index: Index, texts: list[str], drawn: tuple[list[tuple[int, int, int]], list[int]]
 ) -> None:
     text = written([(2 if kind >= 0 else kind, at, length) for kind, at, length in drawn[0]], texts)
