@@ -108,6 +108,10 @@ class Slot:
             try:
                 self._replace(self._open())
                 self.failure = None
+            except EngineUnavailable as error:
+                # A cluster that is away may be back: the next look tries again.
+                self.failure = error
+                return
             except ProvenanceError as error:
                 # The last good generation goes on answering; `readyz` tells.
                 self.failure = error

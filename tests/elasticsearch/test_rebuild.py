@@ -21,17 +21,19 @@ from indexer.build import build
 from indexer.cluster import drop_former, indices
 from indexer.compact import compact
 from indexer.withdrawal import withdraw
-from provenance.errors import IndexBusy, ParameterError
+from provenance.errors import EngineUnavailable, IndexBusy, ParameterError
 from provenance.index import Index
 from provenance.parameters import Parameters
 from provenance.reports import contract
 from provenance.search.collecting import Reach
 from provenance.search.elasticsearch import mapping, upkeep
+from provenance.search.elasticsearch.client import URL
 from provenance.search.elasticsearch.cluster import ClusterSettings, Record
 from provenance.search.literal import search_literal
 from provenance.server.app import create_app, guarded
 from provenance.server.run import LOGGING
 from provenance.server.settings import Settings
+from provenance.server.snapshots import Slot
 from provenance.tracing import trace
 from tests.elasticsearch.conftest import Given, module
 from tests.elasticsearch.node import Node
@@ -147,6 +149,24 @@ def test_behind_a_running_server_no_answer_fails_and_none_is_mixed(
     with client_of(elasticsearch_node) as client:
         assert list(client.indices.get_alias(name=now.alias)) == [now.current.index]
         assert not client.indices.exists(index=before.current.index)
+
+
+def test_a_new_generation_is_looked_at_again_when_the_cluster_is_back(
+    elasticsearch_node: Node, modules: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "index"
+    load(folder, modules, elasticsearch_node.url)
+    slot = Slot("rebuild", folder, 0.0)
+    withdraw(folder, repositories=["team-1/repo-1"])
+    monkeypatch.setenv(URL, "http://127.0.0.1:9")
+    with slot.lease() as snapshot:
+        assert search_literal(snapshot.index, "common_tail(", reach=ALL).total.value == 243
+    assert isinstance(slot.failure, EngineUnavailable)
+    monkeypatch.delenv(URL)
+    with slot.lease() as snapshot:
+        assert search_literal(snapshot.index, "common_tail(", reach=ALL).total.value == 222
+    assert slot.failure is None
+    slot.close()
 
 
 def _until_more(seen: list[Any]) -> None:

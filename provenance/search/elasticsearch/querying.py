@@ -293,7 +293,8 @@ def _grams(of_one: list[list[str]], of_many: list[list[str]]) -> list[Query]:
 
 
 def _having(lists: list[list[str]]) -> list[Query]:
-    return [{"terms": {"grams": grams}} for grams in lists]
+    # A cluster takes one term as it is, and makes a query of its own of several.
+    return [{"term": {"grams": grams[0]}} if len(grams) == 1 else {"terms": {"grams": grams}} for grams in lists]
 
 
 def _keywords(filters: Filters) -> list[Query]:

@@ -18,8 +18,8 @@ CELL = 1 << 16
 REACH = 256
 END = (1 << 32) - 1
 """Where the last cell of a text ends."""
-_TERMS = 64
-"""Grams asked for at most: more hardly narrow anything."""
+_TERMS = 32
+"""Grams asked for at most: more hardly narrow anything, and each costs the node the same."""
 _PIECE = 8 << 20
 _LAYOUT = b"~"
 

@@ -120,7 +120,7 @@ class ClusterFrames:
         cluster = Record.of(segment.parent.parent).holder(part)
         if cluster is None or part.frames is None:
             raise MismatchError(f"{segment}: its texts were loaded into {part.index}, which the index does not name")
-        self.texts: Texts | None = _shared(cluster)
+        self._texts: Texts | None = _shared(cluster)
         self.part = part.part
         self._count = part.frames
         self._last = -2
@@ -129,24 +129,28 @@ class ClusterFrames:
         """Return one frame; those behind it come with it, where the one before it was asked for last."""
         end = min(self._count, block + _AHEAD) if block == self._last + 1 else block + 1
         self._last = block
-        assert self.texts is not None
-        return self.texts.frame((self.part, block), [(self.part, each) for each in range(block + 1, end)])
+        return self.shared().frame((self.part, block), [(self.part, each) for each in range(block + 1, end)])
 
     def expect(self, blocks: Sequence[int]) -> None:
         """Fetch frames that will be asked for next."""
         expect([(self, blocks)])
 
     def close(self) -> None:
-        """Let go of what is shared."""
-        self.texts = None
+        """Let go of what is shared; asking afterwards raises `ValueError`."""
+        self._texts = None
+
+    def shared(self) -> Texts:
+        """Return what fetches for all segments of the index."""
+        if self._texts is None:
+            raise ValueError(f"the texts of {self.part} are closed")
+        return self._texts
 
 
 def expect(wanted: Iterable[tuple[ClusterFrames, Sequence[int]]]) -> None:
     """Fetch frames of several segments, all in one go."""
     keys: dict[Texts, list[Key]] = {}
     for frames, blocks in wanted:
-        assert frames.texts is not None
-        keys.setdefault(frames.texts, []).extend((frames.part, block) for block in blocks)
+        keys.setdefault(frames.shared(), []).extend((frames.part, block) for block in blocks)
     for texts, some in keys.items():
         texts.fetch(some)
 
