@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.commit import WriterLock, read_manifest
-from provenance.errors import IndexMissing, SearchError
+from provenance.errors import IndexMissing
 from provenance.manifest import NAME, Manifest
 from provenance.search import uses_cluster
 
@@ -27,16 +27,17 @@ class Indices:
 
 
 def indices(directory: str | os.PathLike[str]) -> Indices:
-    """Return what a folder has on its cluster. Raises `IndexMissing`, `EngineUnavailable`, `MismatchError`."""
+    """Return what a folder has on its cluster. Raises `IndexMissing`."""
     from provenance.search.elasticsearch.upkeep import described
 
     root = Path(directory)
     return Indices(*described(root, _segments(root, _manifest(root))))
 
 
-def drop_former(directory: str | os.PathLike[str]) -> tuple[OnCluster, ...]:
+def drop_former(directory: str | os.PathLike[str], *, forget: bool = False) -> tuple[OnCluster, ...]:
     """Delete the former indices with all they hold, and return them.
 
+    ``forget`` is for a cluster that is gone for good: what is recorded of it goes, and nothing is deleted there.
     Raises `IndexBusy` where a reader of an older generation still asks one or another process writes, `IndexMissing`,
     `EngineUnavailable`.
     """
@@ -45,7 +46,7 @@ def drop_former(directory: str | os.PathLike[str]) -> tuple[OnCluster, ...]:
     root = Path(directory)
     _manifest(root)
     with WriterLock(root):
-        return drop(root, _segments(root, _manifest(root)))
+        return drop(root, _segments(root, _manifest(root)), forget=forget)
 
 
 def left_over(root: Path, manifest: Manifest) -> list[str]:
@@ -54,10 +55,7 @@ def left_over(root: Path, manifest: Manifest) -> list[str]:
         return []
     from provenance.search.elasticsearch.upkeep import described
 
-    try:
-        _, _, former = described(root, _segments(root, manifest))
-    except SearchError:
-        return []  # one that is away; `provenance cluster` says more
+    _, _, former = described(root, _segments(root, manifest))
     return [
         f"{each.index} is in force no more, and keeps its {each.documents} documents until `provenance cluster drop`"
         for each in former

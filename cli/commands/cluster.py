@@ -38,6 +38,9 @@ def info(index: IndexPath = None, debug: Debug = False) -> int:
 def drop(
     index: IndexPath = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Of a cluster that is gone for good, forget what was there.")
+    ] = False,
     debug: Debug = False,
 ) -> int:
     """Delete the indices on the cluster that are in force no more, with all they hold.
@@ -58,7 +61,7 @@ def drop(
         for each in former:
             print(one_line(f"former   {_line(each)}"))
         typer.confirm("Delete for good?", abort=True)
-    for each in drop_former(folder):
+    for each in drop_former(folder, forget=forget):
         print(one_line(f"dropped  {_line(each)}"))
     return 0
 
@@ -66,6 +69,8 @@ def drop(
 def _line(found: OnCluster) -> str:
     from cli.terminal import plural, size
 
+    if found.away:
+        return f"{found.index}: {found.away}"
     if not found.there:
         return f"{found.index} at {found.url}: not there"
     return (

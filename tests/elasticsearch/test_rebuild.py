@@ -310,6 +310,26 @@ def test_an_embedded_index_moves_to_a_cluster_and_back(
     assert not (folder / "elasticsearch.json").exists()
 
 
+def test_a_cluster_that_is_lost_is_replaced_and_forgotten(
+    elasticsearch_node: Node, modules: Given, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "index"
+    load(folder, modules, elasticsearch_node.url)
+    whole = answers(folder)
+    record = folder / "elasticsearch.json"
+    record.write_text(record.read_text().replace(elasticsearch_node.url, "http://127.0.0.1:9"))
+    compact(folder, workers=1, cluster=ClusterSettings(elasticsearch_node.url))
+    assert answers(folder) == whole
+    drop = ["cluster", "drop", "--yes", "--index", str(folder)]
+    assert main(["cluster", "info", "--index", str(folder)]) == 0
+    assert "cannot be reached" in capsys.readouterr().out
+    assert main(drop) == 2
+    assert "cannot be reached" in capsys.readouterr().err
+    assert main([*drop, "--forget"]) == 0
+    assert indices(folder).former == ()
+    assert answers(folder) == whole
+
+
 def test_settings_of_an_index_are_not_changed_in_passing(
     elasticsearch_node: Node, modules: Given, tmp_path: Path
 ) -> None:

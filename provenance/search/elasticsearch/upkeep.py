@@ -213,12 +213,16 @@ def _delete(cluster: Cluster, parts: list[Part]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class OnCluster:
-    """An index as the cluster has it; ``there`` is false where it has it no more. ``bytes`` counts copies, too."""
+    """An index as the cluster has it; ``there`` is false where it has it no more. ``bytes`` counts copies, too.
+
+    ``away`` says why the cluster could not be asked.
+    """
 
     url: str
     index: str
     texts: str
     there: bool = False
+    away: str = ""
     version: object = None
     shards: int = 0
     replicas: int = 0
@@ -229,20 +233,20 @@ class OnCluster:
 def described(root: Path, segments: Sequence[Path]) -> tuple[str, OnCluster | None, tuple[OnCluster, ...]]:
     """Return the alias, the index that ``segments``, those in force, are in, and all others that are recorded.
 
-    Raises `EngineUnavailable`, `IndexMissing`.
+    Raises `IndexMissing`.
     """
     record = Record.of(root)
     used = {part.uuid for part in parts_of(segments)}
-    found = [(cluster.uuid in used, _as_there(cluster)) for cluster in record.indices]
+    found = [(cluster.uuid in used, _seen(cluster)) for cluster in record.indices]
     current = next((about for is_used, about in found if is_used), None)
     return record.alias, current, tuple(about for is_used, about in found if not is_used)
 
 
-def drop(root: Path, segments: Sequence[Path]) -> tuple[OnCluster, ...]:
+def drop(root: Path, segments: Sequence[Path], *, forget: bool = False) -> tuple[OnCluster, ...]:
     """Delete the indices that none of ``segments``, those in force, is in; returns them.
 
-    For a writer that holds the lock. Raises `IndexBusy` where a reader of an older generation may still ask one,
-    `EngineUnavailable`.
+    For a writer that holds the lock. ``forget`` takes those whose cluster does not answer from the record, and leaves
+    them there. Raises `IndexBusy` where a reader of an older generation may still ask one, `EngineUnavailable`.
     """
     if not (root / NAME).exists():
         return ()
@@ -255,7 +259,7 @@ def drop(root: Path, segments: Sequence[Path]) -> tuple[OnCluster, ...]:
                 f"{root}: {cluster.index} belongs to an older generation that is being read, or to a rebuild that was "
                 "interrupted; try again when readers are gone, or after the next `provenance index` or `compact`"
             )
-    found = tuple(_as_there(cluster) for cluster in unused)
+    found = tuple(_seen(cluster) if forget else _as_there(cluster) for cluster in unused)
     for cluster, about in zip(unused, found, strict=True):
         if about.there:
             client = connect(cluster.url)
@@ -270,6 +274,13 @@ def drop(root: Path, segments: Sequence[Path]) -> tuple[OnCluster, ...]:
         else:
             (root / NAME).unlink()
     return found
+
+
+def _seen(cluster: Cluster) -> OnCluster:
+    try:
+        return _as_there(cluster)
+    except EngineUnavailable as error:
+        return OnCluster(cluster.url, cluster.index, cluster.texts, away=str(error))
 
 
 def _as_there(cluster: Cluster) -> OnCluster:
