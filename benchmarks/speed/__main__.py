@@ -53,7 +53,9 @@ def main() -> None:
             elif part == "normalising":
                 normalising.run(figures, scratch, given.full)
             elif part == "building":
-                built = building.run(figures, scratch, given.full, given.corpus)
+                built = scratch / "built.index"
+                for _ in building.run(figures, scratch, given.full, given.corpus, built):
+                    keep(given.results / name, part, figures)
                 index = index or built
             elif part == "growth":
                 growth.run(figures, scratch, given.full, given.corpus)
@@ -63,7 +65,8 @@ def main() -> None:
                     building.one_build(given.corpus, index, fingerprints=True)
                 queries.run(figures, index, given.full)
             elif part == "membership":
-                membership.run(figures, scratch, given.full)
+                for _ in membership.run(figures, scratch, given.full):
+                    keep(given.results / name, part, figures)
             else:
                 membership.run_largest(figures, scratch)
             keep(given.results / name, part, figures)

@@ -17,6 +17,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,47 +118,52 @@ def one_tantivy(corpus: str, folder: Path) -> tuple[float, float, int]:
     return float(spent), float(processor), int(text)
 
 
-def run(figures: Figures, scratch: Path, full: bool, corpus: str) -> Path:
-    """Measure and return the index with fingerprints that was built last."""
-    index, bare = scratch / "built.index", scratch / "bare.index"
+def run(figures: Figures, scratch: Path, full: bool, corpus: str, index: Path) -> Iterator[None]:
+    """Measure, and leave an index with fingerprints; yields after every round with the figures of all so far."""
+    bare = scratch / "bare.index"
     plain: list[Build] = []
     printed: list[Build] = []
-    theirs: list[float] = []
-    other_processor: list[float] = []
+    theirs: list[tuple[float, float]] = []
     for _ in range(3 if full else 1):
         plain.append(one_build(corpus, bare))
         spent, busy, text = one_tantivy(corpus, scratch / "tantivy")
-        theirs.append(text / spent / 1e6)
-        other_processor.append(busy)
+        theirs.append((text / spent / 1e6, busy))
         printed.append(one_build(corpus, index, fingerprints=True))
+        figures.all.clear()
+        _rates(figures, plain, printed, theirs, full)
+        yield
     text = plain[0].text
-    size = f"{text / 1e6:.0f} MB"
-    for name, builds, least in (("without", plain, 60), ("with", printed, 30)):
-        name = f"provenance index, 2 workers, {name} fingerprints"
-        rates = [build.text / build.seconds / 1e6 for build in builds]
-        figures.add("build", f"{name}, {size}", "MB/s", rates, at_least=least if full else None)
-        if builds is plain:
-            figures.add("build", "tantivy alone, 2 threads, text stored", "MB/s", theirs)
-            pairs = zip(rates, theirs, strict=True)
-            against = [one / other for one, other in pairs]
-            figures.add("build", "provenance index / tantivy alone", "x", against, at_least=0.6)
-            pairs = zip(other_processor, (build.processor for build in builds), strict=True)
-            against = [one / other for one, other in pairs]
-            figures.add("build", "tantivy alone / provenance index, processor time", "x", against)
-            figures.add("build", "tantivy alone, processor time", "s", other_processor)
-        figures.add("build", f"{name}, processor time", "s", [build.processor for build in builds])
-        figures.add("build", f"{name}, peak memory of all processes", "MB", [build.memory / 1e6 for build in builds])
     figures.add("build", "tantivy alone, index / text", "x", [folder_bytes(scratch / "tantivy") / text])
     for part, share in parts(bare, text).items():
         figures.add("build", f"{part} / text", "x", [share], at_most=0.6)
     figures.add("build", "whole index with fingerprints / text", "x", [parts(index, text)["whole index"]], at_most=0.8)
     shutil.rmtree(scratch / "tantivy")
     shutil.rmtree(bare)
+    yield
     spent, held = trigrams(corpus, scratch / "trigram.db", text // 10)
     figures.add("build", "SQLite FTS5 trigram, 1 thread", "MB/s", [held / spent / 1e6])
     figures.add("build", "SQLite FTS5 trigram, index / text", "x", [(scratch / "trigram.db").stat().st_size / held])
     (scratch / "trigram.db").unlink()
-    return index
+    yield
+
+
+def _rates(
+    figures: Figures, plain: list[Build], printed: list[Build], theirs: list[tuple[float, float]], full: bool
+) -> None:
+    size = f"{plain[0].text / 1e6:.0f} MB"
+    for label, builds, least in (("without", plain, 60), ("with", printed, 30)):
+        name = f"provenance index, 2 workers, {label} fingerprints"
+        rates = [build.text / build.seconds / 1e6 for build in builds]
+        figures.add("build", f"{name}, {size}", "MB/s", rates, at_least=least if full else None)
+        if builds is plain:
+            figures.add("build", "tantivy alone, 2 threads, text stored", "MB/s", [rate for rate, _ in theirs])
+            against = [one / other for one, (other, _) in zip(rates, theirs, strict=True)]
+            figures.add("build", "provenance index / tantivy alone", "x", against, at_least=0.6)
+            against = [busy / build.processor for (_, busy), build in zip(theirs, builds, strict=True)]
+            figures.add("build", "tantivy alone / provenance index, processor time", "x", against)
+            figures.add("build", "tantivy alone, processor time", "s", [busy for _, busy in theirs])
+        figures.add("build", f"{name}, processor time", "s", [build.processor for build in builds])
+        figures.add("build", f"{name}, peak memory of all processes", "MB", [build.memory / 1e6 for build in builds])
 
 
 def parts(index: Path, text: int) -> dict[str, float]:
