@@ -2,9 +2,9 @@
 
     python -m benchmarks.speed [PART ...] [--full] [--corpus FOLDER] [--index FOLDER] [--scratch FOLDER]
 
-Parts: startup, normalising, building, growth, queries, membership, and with ``--full`` largest; all of them if none is
-named. ``--full`` takes the sizes and rounds of the published figures. ``--index`` is asked by queries in place of what
-building made.
+Parts: startup, normalising, building, growth, queries, membership, filling, and with ``--full`` largest; all of them if
+none is named. ``--full`` takes the sizes and rounds of the published figures. ``--index`` is asked by queries in place
+of what building made.
 A part that is run alone replaces its own figures in the results file and leaves the others.
 """
 
@@ -27,7 +27,7 @@ from benchmarks.speed.rendering import growth_plot, plot, table
 from provenance import kernel
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("startup", "normalising", "building", "growth", "queries", "membership", "largest")
+PARTS = ("startup", "normalising", "building", "growth", "queries", "membership", "filling", "largest")
 
 
 def main() -> None:
@@ -67,6 +67,9 @@ def main() -> None:
             elif part == "membership":
                 for _ in membership.run(figures, scratch, given.full):
                     keep(given.results / name, part, figures)
+            elif part == "filling":
+                for _ in membership.run_filling(figures, given.full):
+                    keep(given.results / name, part, figures)
             else:
                 membership.run_largest(figures, scratch)
             keep(given.results / name, part, figures)
@@ -75,7 +78,8 @@ def main() -> None:
         given.docs.mkdir(exist_ok=True)
         (given.docs / "speed.md").write_text(table(results))
         (given.docs / "speed.svg").write_text(plot(results))
-        (given.docs / "growth.svg").write_text(growth_plot(results))
+        if "growth" in results["parts"]:
+            (given.docs / "growth.svg").write_text(growth_plot(results))
 
 
 def keep(path: Path, part: str, figures: Figures) -> None:

@@ -8,7 +8,7 @@ the kernel on the file of pybloomfiltermmap3, and random reads of 64 bytes (the 
 for a filter that reads one line a window. RedisBloom is left out: it is a module of a server that no package index has,
 and neither Debian nor the Python packages of a Redis server bring it.
 
-    python -m benchmarks.speed membership largest [--full]
+    python -m benchmarks.speed membership filling largest [--full]
 """
 
 from __future__ import annotations
@@ -125,15 +125,19 @@ def limit(held: BlockedFilter, count: int, prefetched: bool) -> Callable[[], flo
 
 
 def run(figures: Figures, scratch: Path, full: bool) -> Iterator[None]:
-    """Measure small and middle filters, inserts and false hits; yields after each."""
+    """Measure small and middle filters; yields after each."""
     rounds = 7 if full else 5
     text = kernel.normalise(standard_library(24 << 20))
     if full:
         _size(figures, scratch, "4 GiB", 4 << 30, text, rounds, small=False)
         yield
-    inserts(figures, rounds, full)
-    yield
     _size(figures, scratch, "8 MiB", 8 << 20, text, rounds, small=True)
+    yield
+
+
+def run_filling(figures: Figures, full: bool) -> Iterator[None]:
+    """Measure inserts and false hits; yields after each."""
+    inserts(figures, 7 if full else 5, full)
     yield
     false_positives(figures, full)
     yield

@@ -10,12 +10,14 @@ from typing import Any
 HEAD = """# Speed
 
 Measured by `make bench-full`; each module of [`benchmarks/speed`](../benchmarks/speed) states its question and its
-data. Candidates of a group ran by turns, round after round; the figure is the median, beside it stand the smallest
-and the largest round. Ratios were taken round by round, so that a noisy moment meets both sides. Figures without a
-target are there to compare with.
+data. Each part can be run by itself and has its own commit, date and load here; a part that is not here has not been
+measured at full size. Candidates of a group ran by turns, round after round; the figure is the median, beside it stand
+the smallest and the largest round. Ratios were taken round by round, so that a noisy moment meets both sides. Figures
+without a target are there to compare with.
 
 ![Windows asked a second](speed.svg)
-
+"""
+GROWTH = """
 ![Time and memory of a build over the size of the corpus](growth.svg)
 """
 TITLES = {
@@ -25,6 +27,7 @@ TITLES = {
     "growth": "Growth",
     "queries": "Questions",
     "membership": "Membership",
+    "filling": "Filling a filter",
     "largest": "Membership, a filter as large as memory holds",
 }
 CANDIDATES = (
@@ -56,6 +59,8 @@ def table(results: dict[str, Any]) -> str:
             continue
         held = results["parts"][part]
         lines.append(f"\n## {title}\n")
+        if part == "growth":
+            lines.append(GROWTH)
         lines.append(
             f"{held['processor']}, {held['cores']} cores, {held['memory'] / 2**30:.0f} GiB; {held['system']}, Python "
             f"{held['python']}, kernel `{held['kernel']}`; commit {held['commit'][:12]}, {held['date'][:10]}; "
