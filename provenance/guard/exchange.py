@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import httpx2
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from provenance.guard.choices import GuardedChoice
@@ -200,6 +202,26 @@ def unreachable(error: httpx2.TransportError) -> Response:
     if isinstance(error, httpx2.TimeoutException) and not isinstance(error, httpx2.ConnectTimeout):
         return JSONResponse(error_body("the upstream took too long", "upstream_error", "upstream_timeout"), 504)
     return JSONResponse(error_body("the upstream cannot be reached", "upstream_error", "upstream_unavailable"), 502)
+
+
+async def while_wanted(request: Request, work: Coroutine[Any, Any, Response]) -> Response | None:
+    """Return what ``work`` returns; cancel it when the client leaves, and return None."""
+    task = asyncio.ensure_future(work)
+
+    async def gone() -> None:
+        while not await request.is_disconnected():
+            await asyncio.sleep(0.1)
+
+    watch = asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        for each in (task, watch):
+            each.cancel()
+        for each in (task, watch):
+            with suppress(asyncio.CancelledError, Exception):
+                await each
 
 
 def _add_usage(found: dict[str, Any], usage: Any) -> None:

@@ -10,13 +10,12 @@ leaving ends the question upstream. Errors of the upstream come through as they 
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import httpx2
 from starlette.applications import Starlette
@@ -27,7 +26,7 @@ from starlette.routing import Route
 
 from provenance.errors import ParameterError
 from provenance.guard.decisions import Audit, Tally
-from provenance.guard.exchange import Exchange, same, unreachable
+from provenance.guard.exchange import Exchange, same, unreachable, while_wanted
 from provenance.guard.guarded import Guard, lookups
 from provenance.guard.openai_shapes import error_body
 from provenance.guard.policy import Policy
@@ -91,6 +90,8 @@ def create_proxy(settings: ProxySettings, *, audit: Audit | None = None) -> Star
     )
 
 
+_LEFT = Response(status_code=499)
+"""For a client who is not there any more."""
 _SAID: Mapping[int, str] = {
     404: "this route is not guarded, so it is not passed on; there are /v1/completions, /v1/chat/completions, "
     "/v1/models",
@@ -157,9 +158,12 @@ class _Proxy:
             path = request.url.path.removeprefix("/v1/")
             exchange = Exchange(self.client, guard, path, body, headers=_headers(request), attach=attach)
             if body.get("stream") is True:
-                return await exchange.streamed(stack)
+                events = await while_wanted(request, exchange.streamed(stack))
+                if events is None:
+                    await stack.aclose()
+                return events or _LEFT
             async with stack:
-                return await _while_wanted(request, exchange.whole())
+                return await while_wanted(request, exchange.whole()) or _LEFT
         except httpx2.TransportError as error:
             await stack.aclose()
             return unreachable(error)
@@ -180,26 +184,3 @@ async def _read(request: Request) -> bytes:
             raise HTTPException(413)
         parts.append(part)
     return b"".join(parts)
-
-
-async def _while_wanted(request: Request, work: Any) -> Response:
-    """Return what ``work`` returns; cancel it when the client leaves."""
-    task = asyncio.ensure_future(work)
-
-    async def gone() -> None:
-        while not await request.is_disconnected():
-            await asyncio.sleep(0.1)
-
-    watch = asyncio.ensure_future(gone())
-    try:
-        await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            return Response(status_code=499)
-        answer: Response = task.result()
-        return answer
-    finally:
-        for each in (task, watch):
-            each.cancel()
-        for each in (task, watch):
-            with suppress(asyncio.CancelledError, Exception):
-                await each

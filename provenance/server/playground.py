@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from provenance.errors import MismatchError
 from provenance.guard.assistant import ASSISTANT
 from provenance.guard.decisions import Tally
-from provenance.guard.exchange import Exchange
+from provenance.guard.exchange import Exchange, while_wanted
 from provenance.guard.fim import fim_prompt
 from provenance.guard.guarded import Guard, lookups
 from provenance.guard.scanner import require_streamable
@@ -77,7 +77,6 @@ class Playground:
         self.tally = Tally()
         self.lookups = lookups()
         self._running = 0
-        self._named = settings.model
         self.client = httpx2.AsyncClient(
             base_url=require_address(settings.address),
             timeout=httpx2.Timeout(seconds, connect=min(10.0, seconds)),
@@ -87,13 +86,15 @@ class Playground:
 
     async def model(self) -> str:
         """Return the name of the model that is asked. Raises `Refusal`, and what the client raises."""
-        if self._named is None:
-            answer = await self.client.get("models")
-            try:
-                self._named = str(answer.json()["data"][0]["id"])
-            except (ValueError, KeyError, IndexError, TypeError):
-                raise Refusal(502, "the model's server names no model; its operator has to name one") from None
-        return self._named
+        if self.settings.model is not None:
+            return self.settings.model
+        answer = await self.client.get("models")
+        if answer.status_code != 200:
+            raise Refusal(502, f"the model's server refuses the question ({answer.status_code})")
+        try:
+            return str(answer.json()["data"][0]["id"])
+        except (ValueError, KeyError, IndexError, TypeError):
+            raise Refusal(502, "the model's server names no model; its operator has to name one") from None
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -153,13 +154,16 @@ async def answer(request: Request, question: Question) -> Response:
         guard = Guard(snapshot.index, playground.settings.policy, tally=playground.tally, pool=playground.lookups)
         path, body = question.asked(await playground.model())
         exchange = Exchange(playground.client, guard, path, body, headers={}, attach=True, followed=True)
-        events = await exchange.streamed(stack)
+        events = await while_wanted(request, exchange.streamed(stack))
     except httpx2.TransportError:
         await stack.aclose()
         raise Refusal(502, "the model's server does not answer; try again later") from None
     except BaseException:
         await stack.aclose()
         raise
+    if events is None:
+        await stack.aclose()
+        return Response(status_code=499)  # the browser is not there any more
     if not isinstance(events, StreamingResponse):
         said = "does not stream" if events.status_code == 200 else f"refuses the question ({events.status_code})"
         raise Refusal(502, f"the model's server {said}")

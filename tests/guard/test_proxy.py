@@ -361,3 +361,17 @@ def test_nothing_gets_past_the_guard_in_a_form_that_was_not_asked_for(
                     assert copied[40:90] not in said and "content_filter" in said
         upstream.stray = [["no", "object"]]
         assert '"code":"cut"' in sent(True, "completions")
+
+
+def test_who_leaves_before_the_first_word_ends_the_question_upstream(upstream: Upstream, licensed_folder: Path) -> None:
+    upstream.thinking = 60
+    with asked(upstream, licensed_folder, "annotate") as client:
+        connection = http.client.HTTPConnection("127.0.0.1", client.base_url.port, timeout=60)
+        body = json.dumps({"model": "m", "prompt": "p", "stream": True})
+        connection.request("POST", "/v1/completions", body, {"Content-Type": "application/json"})
+        until = time.monotonic() + 20
+        while not upstream.asked:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        connection.close()
+        assert upstream.left.wait(10)

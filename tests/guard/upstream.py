@@ -54,6 +54,7 @@ class Upstream:
         self.status = 200
         self.tools = False
         self.streams = True
+        self.thinking = 0.0
         self.parts = False
         self.stray: list[Any] = []
         self.app = Starlette(
@@ -82,6 +83,12 @@ class Upstream:
             for prompt in prompts
             for index in range(body.get("n") or 1)
         ]
+        until = time.monotonic() + self.thinking
+        while time.monotonic() < until:
+            if await request.is_disconnected():
+                self.left.set()
+                break
+            await asyncio.sleep(0.05)
         if body.get("stream") and self.streams:
             return StreamingResponse(self.events(body, texts, chat), media_type="text/event-stream")
         until = time.monotonic() + self.pause

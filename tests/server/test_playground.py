@@ -187,6 +187,14 @@ def test_only_so_many_answers_are_written_at_a_time_and_who_leaves_makes_room(
             answer.close()
             connection.close()
         assert upstream.left.wait(10), "the upstream goes on"
+        upstream.left.clear()
+        upstream.thinking = 60
+        connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=30)
+        connection.request("POST", "/playground/answer", body, {"Content-Type": "application/json"})
+        time.sleep(1)
+        connection.close()
+        assert upstream.left.wait(10), "who leaves before the first word is waited for"
+        upstream.thinking = 0
         upstream.script = lambda body, index: "done"
         until = time.monotonic() + 20
         while client.post("/playground/answer", {"prompt": "p"}).status != 200:
