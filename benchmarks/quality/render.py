@@ -44,7 +44,7 @@ registries, fetched by their ordinary clients and split by repository. Snippets 
 repositories and edited by construction; alarms are counted on repositories that are not indexed, of which only
 near-duplicates of indexed functions (5-gram Jaccard similarity 0.7 or more) and snippets with a verbatim run of 150
 characters or more are left out. Weights and thresholds were chosen on one half of the repositories
-(`python -m benchmarks.quality.tune`); all figures here are of the other half, with the shipped defaults.
+(`python -m benchmarks.quality.tune`), with the shipped defaults the other half is scored.
 
 A copy counts as found only where the answer raises an alarm - an uncommon match - and its first place is right: a file
 that holds the snippet as it was cut, or a member of the near-duplicate cluster of its function. *Strict* counts the
@@ -69,6 +69,7 @@ def page(results: dict[str, Any]) -> str:
     excluded = ", ".join(f"{count} with a {name}" for name, count in results["excluded"].items())
     parts = [
         _ABOUT,
+        f"**{results['note']}**\n" if "note" in results else "",
         f"Corpus: {corpus['indexed repositories']} repositories indexed ({corpus['indexed files']:,} files, "
         f"{corpus['indexed bytes'] / 1e6:.0f} MB, {corpus['indexed functions']:,} functions of 30 tokens or more), "
         f"{corpus['held out repositories']} held out ({corpus['held out functions']:,} functions). Left out of the "
@@ -185,7 +186,7 @@ def _rewritten(found: dict[str, Any] | None) -> str:
         "tests), each compared with its original and with another problem's solution. The threshold (`ALIKE`) was set "
         "on the problems with even numbers; `scored` are those with odd ones.\n\n"
         + _table(("", "pairs", "precision", "recall", "F1"), rows)
-        + f"\nWith the {164} originals as an index: the right one stands first for {index['first']}, is a match for "
+        + f"\nWith the 164 originals as an index: the right one stands first for {index['first']}, is a match for "
         f"{index['match']} and alike (`decontaminate --rule alike`) for {index['alike']} of {index['of']}; "
         f"of the same questions without their originals, {index['false matches']} match and {index['false alike']} are "
         "alike to another problem's solution.\n"
