@@ -14,7 +14,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY provenance provenance
 COPY indexer indexer
 COPY cli cli
-RUN /opt/provenance/bin/pip install --no-cache-dir '.[grammars,server]' \
+RUN /opt/provenance/bin/pip install --no-cache-dir '.[server]' \
     && PROVENANCE_KERNEL=native /opt/provenance/bin/provenance --version
 
 FROM python:${PYTHON}-slim-bookworm

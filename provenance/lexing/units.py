@@ -1,8 +1,8 @@
 """The parts of a text that are attributed by themselves.
 
-A text of up to `WHOLE` symbols is one unit. Of a longer one, its functions are units where a tree-sitter grammar of its
-language is installed (the extra ``grammars``) and finds them within its bounds, and windows of `WINDOW` symbols, half
-of one apart, are units of what lies outside of functions, or of everything where there is no grammar.
+A text of up to `WHOLE` symbols is one unit. Of a longer one, its functions are units where there is a tree-sitter
+grammar of its language that finds them within its bounds, and windows of `WINDOW` symbols, half of one apart, are units
+of what lies outside of functions, or of everything where there is no grammar.
 """
 
 from __future__ import annotations
@@ -123,13 +123,10 @@ def _parsed(text: bytes, grammar: Language) -> Tree | None:
 
 @cache
 def _grammar(family: str) -> Language | None:
-    """Return the grammar of a family, None where it is not installed."""
+    """Return the grammar of a family, None where there is none."""
     if family not in _GRAMMARS:
         return None
+    from tree_sitter import Language
+
     module, function = _GRAMMARS[family].split(".")
-    try:
-        grammar = importlib.import_module(module)
-        from tree_sitter import Language
-    except ImportError:
-        return None
-    return Language(getattr(grammar, function)())
+    return Language(getattr(importlib.import_module(module), function)())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from provenance.lexing import units as parts
@@ -43,17 +41,8 @@ def function(language: str, number: int, lines: int) -> str:
     )
 
 
-def require_grammar(language: str) -> None:
-    if parts._grammar(language) is None:
-        message = f"the grammar of {language} is not installed (the extra grammars)"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_functions_are_units_and_what_lies_between_is_cut_into_windows(language: str) -> None:
-    require_grammar(language)
     first, second = function(language, 1, 40), function(language, 2, 45)
     family = FAMILIES[language]
     between = "".join(f"value_{number} = [{number}];\n" for number in range(30)) if language == "javascript" else ""
@@ -70,7 +59,6 @@ def test_functions_are_units_and_what_lies_between_is_cut_into_windows(language:
 
 
 def test_a_snippet_of_php_needs_no_tags() -> None:
-    require_grammar("php")
     text = "\n".join(function("php", number, 45).replace("<?php ", "").replace(" ?>", "") for number in (1, 2))
     assert len(units(Code.of(text.encode(), FAMILIES["php"]))) == 2
 
@@ -95,14 +83,12 @@ HOSTILE = (
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_parsing_is_given_up_where_it_takes_more_work_than_code_does(language: str) -> None:
-    require_grammar(language)
     for text in HOSTILE:
         code = Code.of(text, FAMILIES[language])
         assert units(code) or not len(code)
 
 
 def test_the_scanner_of_bash_is_stopped_while_it_reads_ahead() -> None:
-    require_grammar("shell")
     grammar = parts._grammar("shell")
     assert grammar is not None
     assert parts._parsed(b"(a)(b)" * 15_000, grammar) is None
