@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from provenance.attribution import Attribution, attributions
 from provenance.code_index import IndexedCode
+from provenance.imports import holds_imports_alone
 from provenance.intervals import Intervals, joined_ranges
 from provenance.lexing.alignment import Alignment, Renaming
 from provenance.membership.commonness import Commonness
@@ -181,6 +182,7 @@ class EditedCopies:
             group.common
             or len(repositories) >= self._catalogue.index.parameters.common_repositories
             or (self._commonness is not None and self._commonness.is_common(self._text.normalised, low, high))
+            or holds_imports_alone(self._text.source, start, end)
         )
         first = found[places[0][1]][1]
         return TracedSpan(

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from provenance.checking import CheckResult, check
 from provenance.errors import MismatchError, ParameterError
+from provenance.imports import holds_imports_alone
 from provenance.index import Index
 from provenance.intervals import joined_ranges
 from provenance.membership.commonness import Commonness
@@ -38,7 +39,7 @@ from provenance.windows import trace_floor
 
 __all__ = ["LEVELS", "ORDER", "Level", "SourceMatch", "TraceResult", "TracedSpan", "trace"]
 
-USUAL_CHARS = 128
+USUAL_CHARS = 150
 """A shorter run, normalised, is common where all its words are usual: signatures that an interface dictates, idioms."""
 USUAL_CONTENTS = 10
 """In so many contents a word is usual. On the tuning half of benchmarks/quality every run of 96 to 149 characters that
@@ -189,6 +190,7 @@ class _Describer:
             self._commonness is not None and self._commonness.is_common(query.normalised, start, end)
         )
         common = common or (end - start < USUAL_CHARS and self._is_usual(query.normalised, start, end))
+        common = common or holds_imports_alone(query.source, low, high)
         return TracedSpan(
             span=query.span(start, end, common=common),
             kind=_level(any(exact for exact, _, _, _ in places.values())),

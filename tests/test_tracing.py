@@ -360,7 +360,7 @@ def test_a_bound_on_queries_is_told(scraps: tuple[Index, list[str]]) -> None:
 
 
 def test_short_runs_of_usual_words_are_common(tmp_path: Path) -> None:
-    """An idiom of fewer than 128 characters says little; with a rare word in it, or longer, it is uncommon."""
+    """An idiom of fewer than 150 characters says little; with a rare word in it, or longer, it is uncommon."""
     words = "alpha beta gamma delta epsilon zeta theta iota kappa lambda omega sigma or".split()
     for number in range(12):
         folder = tmp_path / "sources" / f"repository{number}"
@@ -370,7 +370,7 @@ def test_short_runs_of_usual_words_are_common(tmp_path: Path) -> None:
     short = "omega(alpha, beta); gamma[delta] = epsilon + zeta; theta.iota(kappa) or lambda(sigma); sigma.beta()"
     rare = short.replace("theta", "quibzorn")
     long = short + " and alpha.beta(gamma, delta, omega) if zeta else kappa"
-    assert 96 <= len(short) < len(rare) < 128 <= len(long)
+    assert 96 <= len(short) < len(rare) < 150 <= len(long)
     folder = tmp_path / "sources" / "other"
     folder.mkdir()
     for name, text in (("short", short), ("rare", rare), ("long", long)):
