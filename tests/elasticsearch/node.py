@@ -16,6 +16,7 @@ SSPL and AGPL: it is for tests, and no part of this project.
 from __future__ import annotations
 
 import argparse
+import base64
 import fcntl
 import os
 import shutil
@@ -26,7 +27,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -165,14 +165,14 @@ def main() -> int:
         signal.signal(number, lambda *_: server.terminate())
     url = f"http{'s' if options.certificate else ''}://127.0.0.1:{options.port}"
     trusting = ssl._create_unverified_context()
+    health = urllib.request.Request(f"{url}/_cluster/health?wait_for_status=yellow&timeout=2s")
+    if options.password:
+        # It knows nobody before it has read its own state; until then it says that the password is wrong.
+        named = base64.b64encode(f"elastic:{options.password}".encode()).decode()
+        health.add_header("Authorization", f"Basic {named}")
     while server.poll() is None:
         try:
-            health = f"{url}/_cluster/health?wait_for_status=yellow&timeout=2s"
             urllib.request.urlopen(health, timeout=5, context=trusting).close()
-        except urllib.error.HTTPError as error:
-            if error.code != 401:  # a closed door is an answer
-                time.sleep(0.2)
-                continue
         except OSError:
             time.sleep(0.2)
             continue
