@@ -135,8 +135,8 @@ def test_runs_in_many_repositories_are_marked_and_runs_in_one_are_not(
     for at, (text, number) in enumerate(texts):
         collector.add(text, number)
         every = np.frombuffer(kernel.window_keys(text, RUN, 1, 99), dtype="<u8")
-        # A quarter of all runs, chosen by their content, so that all places of a chosen run are counted.
-        offsets = np.flatnonzero(every % 4 == 0)
+        # Half of all runs, chosen by their content, so that all places of a chosen run are counted.
+        offsets = np.flatnonzero(every % 2 == 0)
         runs.append(every[offsets])
         numbers.append(np.full(len(offsets), number))
         places.append(np.stack([np.full(len(offsets), at), offsets], axis=1))
@@ -162,7 +162,6 @@ def test_runs_in_many_repositories_are_marked_and_runs_in_one_are_not(
         return sum(told) / len(told)
 
     many, one = place[counts >= repositories], place[counts == 1]
-    # How many there are depends on which packages are installed: 32 to some hundred.
-    assert len(many) >= 20 and len(one) >= 100_000
+    assert len(many) >= 50 and len(one) >= 100_000
     assert marked(many[:5000]) >= 0.95
     assert marked(one[:: len(one) // 10_000]) <= 0.01
