@@ -189,8 +189,9 @@ class _Describer:
         common = len(repositories) >= self._common_repositories or (
             self._commonness is not None and self._commonness.is_common(query.normalised, start, end)
         )
-        common = common or (end - start < USUAL_CHARS and self._is_usual(query.normalised, start, end))
+        # The engine is asked last.
         common = common or holds_imports_alone(query.source, low, high)
+        common = common or (end - start < USUAL_CHARS and self._is_usual(query.normalised, start, end))
         return TracedSpan(
             span=query.span(start, end, common=common),
             kind=_level(any(exact for exact, _, _, _ in places.values())),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -100,7 +101,7 @@ class _Postings:
         return [slice(int(self._bounds[at]), int(self._bounds[at + 1])) for at in places[known]]
 
 
-class Baseline:
+class Baseline(ABC):
     """What all share: a score of the best file, the best files, a threshold."""
 
     name: str
@@ -110,9 +111,9 @@ class Baseline:
         self._files = files
         self._indexed = [number for number, file in enumerate(files) if split(file.repository).indexed]
 
+    @abstractmethod
     def score(self, text: bytes) -> tuple[float, list[int]]:
         """Return the best file's score and the ten best files."""
-        raise NotImplementedError
 
     def ask(self, text: bytes) -> Answer:
         """Return the files as places; an alarm at the threshold."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from provenance.decontamination.reporting import SENTENCES, covered, summary
 from provenance.decontamination.searching import Finding, ProblemReport
+from provenance.reports.judged import counted
 from provenance.reports.page import escaped, facts, page, table
 from provenance.traced import SourceMatch
 
@@ -69,12 +70,12 @@ def _problem(report: ProblemReport) -> Iterator[str]:
 
 
 def _heading(finding: Finding) -> str:
-    bound = "" if finding.counts_exact else "at least "
+    documents = counted(finding.documents, "document", at_least=not finding.counts_exact)
     alike = f", similarity {finding.similarity:.0%}" if finding.similarity < 1 else ""
     return (
         f"<h3>{escaped(finding.level)}: {escaped(covered(finding))}{alike}"
-        f"{', common' if finding.span.common else ''}; in {bound}{finding.documents:,} documents of "
-        f"{finding.repositories:,} repositories</h3>"
+        f"{', common' if finding.span.common else ''}; in {documents} of "
+        f"{counted(finding.repositories, 'repository')}</h3>"
     )
 
 
