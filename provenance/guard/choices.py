@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from provenance.guard.guarded import Guard, retried
@@ -15,8 +14,11 @@ from provenance.guard.openai_shapes import (
     calls_of,
     citations,
     join_parts,
+    keep_known,
+    labels,
 )
 from provenance.guard.session import Release, Session
+from provenance.guard.wire import Halves
 
 _ANSWERS = ("content", "text")
 
@@ -40,6 +42,8 @@ class GuardedChoice:
         self._told = 0
         self._calls: list[dict[str, Any]] = []
         self._arguments: dict[int, list[str]] = {}
+        self._labels: list[str] = []
+        self._halves: dict[str, Halves] = {}
 
     @property
     def ended(self) -> bool:
@@ -64,6 +68,8 @@ class GuardedChoice:
 
     async def whole(self, choice: dict[str, Any]) -> None:
         """Guard a complete choice, in place."""
+        if self.silent:
+            keep_known(choice, "message")
         message = choice.get("message")
         texts = choice if message is None else message
         join_parts(texts)
@@ -75,6 +81,7 @@ class GuardedChoice:
             if calls:
                 for call in calls:
                     self._arguments.setdefault(len(self._arguments), []).append(called(call))
+                    self._labels += labels(call)
                 await self._check_calls()
                 if self.ended:
                     message.pop("tool_calls", None)
@@ -89,11 +96,12 @@ class GuardedChoice:
         """Return the choices to send on for one that came; none where all of it has to wait."""
         if self.over:
             return []
+        if self.silent:
+            keep_known(choice, "delta")
+            choice["logprobs"] = None  # they would spell out what is held back
         delta = choice.get("delta")
         texts = choice if delta is None else delta
         join_parts(texts)
-        if self.silent:
-            choice["logprobs"] = None  # they would spell out what is held back
         for field in ("text",) if delta is None else TEXT_FIELDS:
             if isinstance(texts.get(field), str):
                 texts[field] = (await self._feed(field, texts[field])).text
@@ -110,7 +118,7 @@ class GuardedChoice:
         """Return what is left to send of a choice whose upstream ended without finishing it."""
         if self.over or not self.sessions:
             return []
-        texts = {field: (await self._finish(field)).text for field in list(self.sessions)}
+        texts = {field: await self._finish(field) for field in list(self.sessions)}
         self.over = True
         return [self._shaped({name: text for name, text in texts.items() if text}, None)] if any(texts.values()) else []
 
@@ -118,7 +126,7 @@ class GuardedChoice:
         """Return the last choices: the text that was held, the calls that were, and why the answer ended."""
         rest = {}
         for field in list(self.sessions):
-            held = (await self._finish(field)).text
+            held = await self._finish(field)
             rest[field] = (texts.pop(field, None) or "") + held
         out = [self._shaped({name: text for name, text in rest.items() if text}, None)] if any(rest.values()) else []
         if self._arguments:
@@ -152,6 +160,7 @@ class GuardedChoice:
         for call in calls_of(delta):
             number = call.get("index") if isinstance(call.get("index"), int) else 0
             self._arguments.setdefault(number or 0, []).append(called(call))
+            self._labels += labels(call)
         if self.silent:
             held = {name: delta.pop(name) for name in ("tool_calls", "function_call") if delta.get(name)}
             if held:
@@ -159,7 +168,7 @@ class GuardedChoice:
 
     async def _check_calls(self) -> None:
         session = self._session("tool_calls")
-        texts = [text for parts in self._arguments.values() for text in argument_strings("".join(parts))]
+        texts = [text for parts in self._arguments.values() for text in argument_strings("".join(parts))] + self._labels
 
         def check() -> None:
             for text in texts:
@@ -170,9 +179,11 @@ class GuardedChoice:
 
     async def _all(self, field: str, text: str) -> str:
         session = self._session(field)
+        halves = Halves()
+        joined = halves.feed(text) + halves.finish()
 
         def both() -> str:
-            return session.feed(text).text + session.finish().text
+            return session.feed(joined).text + session.finish().text
 
         out = await asyncio.to_thread(both)
         if session.ending == "ended" and not out.strip():
@@ -181,14 +192,19 @@ class GuardedChoice:
 
     async def _feed(self, field: str, piece: str) -> Release:
         session = self._session(field)
+        piece = self._halves.setdefault(field, Halves()).feed(piece)
         if session.quiet(piece):
             return session.feed(piece)
         return await asyncio.to_thread(session.feed, piece)
 
-    async def _finish(self, field: str) -> Release:
+    async def _finish(self, field: str) -> str:
         session = self.sessions[field]
-        run: Callable[[], Release] = session.finish
-        return run() if session.quiet("") else await asyncio.to_thread(run)
+        half = self._halves[field].finish() if field in self._halves else ""
+
+        def run() -> str:
+            return (session.feed(half).text if half else "") + session.finish().text
+
+        return run() if session.quiet(half) else await asyncio.to_thread(run)
 
     def _session(self, field: str) -> Session:
         if field not in self.sessions:

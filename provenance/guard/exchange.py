@@ -15,9 +15,12 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from provenance.guard.choices import GuardedChoice
 from provenance.guard.guarded import Guard
-from provenance.guard.openai_shapes import attribution, error_body, prompts_of
+from provenance.guard.openai_shapes import attribution, choices_of, error_body, known_frame, prompts_of
+from provenance.guard.wire import EventLines, dumped
 
 _RETURNED = ("content-type", "retry-after", "x-request-id")
+_ODD = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading JSON raises that is not what it should be."""
 
 
 class Exchange:
@@ -42,7 +45,7 @@ class Exchange:
         self._client = client
         self._guard = guard
         self._path = path
-        self._headers = dict(headers)
+        self._headers = {**headers, "content-type": "application/json"}
         self._body = body
         self._attach = attach
         self._followed = followed
@@ -57,25 +60,31 @@ class Exchange:
 
     async def whole(self) -> Response:
         """Return the answer to a question without ``stream``."""
-        return await self._judged(await self._client.post(self._path, json=self._body, headers=self._headers))
+        return await self._judged(await self._asked(self._body))
+
+    async def _asked(self, body: Mapping[str, Any]) -> httpx2.Response:
+        return await self._client.post(self._path, content=dumped(body), headers=self._headers)
 
     async def _judged(self, answer: httpx2.Response) -> Response:
         """Guard an answer that came in one piece."""
-        if answer.status_code != 200:
+        if answer.is_error:
             return same(answer)
         try:
             found = answer.json()
-            choices = found["choices"]
-            places = [int(choice["index"]) for choice in choices]
-        except (ValueError, KeyError, TypeError, AttributeError):
+            places = [choice["index"] for choice in choices_of(found)]
+            if not answer.is_success:
+                raise ValueError(answer.status_code)
+        except _ODD:
             return JSONResponse(error_body(_MEANINGLESS, "upstream_error", "upstream_invalid"), 502)
+        if self._guard.policy.blocks:
+            found = known_frame(found)
         guarded: list[tuple[int, GuardedChoice]] = []
         for number, index in enumerate(places):
             state = await self._settled(found, number, index)
             guarded.append((index, state))
         if self._attach:
             found["attribution"] = attribution([(index, state.sessions) for index, state in guarded])
-        return JSONResponse(found)
+        return Response(dumped(found), media_type="application/json")
 
     async def _settled(self, found: dict[str, Any], number: int, index: int) -> GuardedChoice:
         """Guard a choice of a complete answer; ask for other samples as far as the policy wants them."""
@@ -107,18 +116,18 @@ class Exchange:
         if isinstance(prompt, list) and len(self._prompts) > 1:
             body["prompt"] = prompt[min(index // self._each, len(prompt) - 1)]
         try:
-            answer = await self._client.post(self._path, json=body, headers=self._headers)
+            answer = await self._asked(body)
             found = answer.json()
-            return (dict(found["choices"][0]), found.get("usage")) if answer.status_code == 200 else None
-        except (httpx2.TransportError, ValueError, KeyError, IndexError, TypeError):
+            return (choices_of(found)[0], found.get("usage")) if answer.is_success else None
+        except (httpx2.RequestError, IndexError, *_ODD):
             return None
 
     async def streamed(self, stack: AsyncExitStack) -> Response:
         """Return the answer to a question with ``stream``; ``stack`` is closed with it."""
-        question = self._client.build_request("POST", self._path, json=self._body, headers=self._headers)
+        question = self._client.build_request("POST", self._path, content=dumped(self._body), headers=self._headers)
         answer = await self._client.send(question, stream=True)
         stack.push_async_callback(answer.aclose)
-        if answer.status_code != 200 or not answer.headers.get("content-type", "").startswith("text/event-stream"):
+        if not answer.is_success or not answer.headers.get("content-type", "").startswith("text/event-stream"):
             async with stack:
                 await answer.aread()
                 # There are servers that do not stream, whatever they are asked.
@@ -133,7 +142,7 @@ class Exchange:
             expected = self._each * len(self._prompts)
             frame: dict[str, Any] = {}
             try:
-                async for line in answer.aiter_lines():
+                async for line in _lines(answer):
                     if not line.startswith("data:"):
                         continue
                     data = line[5:].strip()
@@ -145,6 +154,9 @@ class Exchange:
                         continue
                     if not isinstance(chunk.get("choices"), list):
                         continue  # what is no completion could be text on another way
+                    choices_of(chunk)
+                    if self._guard.policy.blocks:
+                        chunk = known_frame(chunk)
                     frame = {name: value for name, value in chunk.items() if name not in ("choices", "usage")}
                     async for event in self._guarded(chunk, states):
                         yield event
@@ -155,7 +167,7 @@ class Exchange:
                     ):
                         break  # nobody is left to talk to; what the model goes on to say is not paid for
                 cut = False
-            except (httpx2.TransportError, ValueError, KeyError, TypeError, AttributeError):
+            except (httpx2.RequestError, *_ODD):
                 cut = True
             for index, state in states.items():
                 for choice in await state.cut_short():
@@ -171,7 +183,7 @@ class Exchange:
             yield _event(chunk)  # usage
             return
         for choice in choices:
-            index = int(choice.get("index", 0))
+            index = choice["index"]
             if index not in states:
                 states[index] = self._choice(index)
             state = states[index]
@@ -182,6 +194,15 @@ class Exchange:
                 if self._attach and news:
                     sent["attribution"] = attribution([(index, state.sessions)])
                 yield _event(sent)
+
+
+async def _lines(answer: httpx2.Response) -> AsyncIterator[str]:
+    lines = EventLines()
+    async for piece in answer.aiter_bytes():
+        for line in lines.feed(piece):
+            yield line
+    for line in lines.finish():
+        yield line
 
 
 _MEANINGLESS = "the upstream's answer is no completion"
@@ -197,7 +218,7 @@ def same(answer: httpx2.Response) -> Response:
     return Response(answer.content, answer.status_code, headers)
 
 
-def unreachable(error: httpx2.TransportError) -> Response:
+def unreachable(error: httpx2.RequestError) -> Response:
     """Return what is answered where the upstream does not answer."""
     if isinstance(error, httpx2.TimeoutException) and not isinstance(error, httpx2.ConnectTimeout):
         return JSONResponse(error_body("the upstream took too long", "upstream_error", "upstream_timeout"), 504)

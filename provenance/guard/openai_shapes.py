@@ -9,8 +9,9 @@ validation by the official client, which keeps unknown fields of objects but not
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from provenance.guard.session import Session
 
@@ -18,6 +19,12 @@ TEXT_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
 """Fields of a message or delta that hold generated text; the second and third are extensions of servers."""
 FILTERED = "content_filter"
 """Why an answer ended, in OpenAI's words, where the guard ended it."""
+_FRAME = ("id", "object", "created", "model", "choices", "system_fingerprint", "service_tier")
+_CHOICE = ("index", "finish_reason", "logprobs")
+_MESSAGE = ("role", *TEXT_FIELDS, "tool_calls", "function_call")
+_CALL: Mapping[str, tuple[str, ...]] = {"function": ("name", "arguments"), "custom": ("name", "input")}
+_STRING = re.compile(r'"((?:[^"\\]|\\.)*)(?:"|\\?$)', re.DOTALL)
+_HALF_ESCAPE = re.compile(r"\\u[0-9A-Fa-f]{0,3}$")
 
 
 def error_body(message: str, kind: str, code: str) -> dict[str, Any]:
@@ -55,6 +62,71 @@ def _message_texts(messages: Any) -> Iterator[str]:
                     yield part["text"]
 
 
+def choices_of(answer: Any) -> list[dict[str, Any]]:
+    """Return the choices of a completion or of a chunk of one, each with its index. Raises `ValueError` for others."""
+    choices = answer.get("choices") if isinstance(answer, dict) else None
+    if not isinstance(choices, list):
+        raise ValueError("no list of choices")
+    for number, choice in enumerate(choices):
+        if not isinstance(choice, dict) or type(choice.setdefault("index", number)) is not int:
+            raise ValueError("a choice that is none")
+        if not all(isinstance(choice.get(name) or {}, dict) for name in ("message", "delta")):
+            raise ValueError("a message that is none")
+    return choices
+
+
+def known_frame(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer or chunk without fields of which nobody knows whether they hold generated text."""
+    found = {name: answer[name] for name in _FRAME if name in answer}
+    if isinstance(answer.get("usage"), dict):
+        found["usage"] = _numbers(answer["usage"])
+    return found
+
+
+def keep_known(choice: dict[str, Any], kind: Literal["message", "delta"]) -> None:
+    """Remove from a choice, in place, whatever is neither text that is guarded nor known to be no generated text.
+
+    Its text stands in ``kind``, or where there is none in ``text``.
+    """
+    body: str = kind if isinstance(choice.get(kind), dict) else "text"
+    _keep(choice, (*_CHOICE, body))
+    texts = choice if body == "text" else choice[body]
+    if body != "text":
+        _keep(texts, _MESSAGE)
+    join_parts(texts)
+    for field in (*TEXT_FIELDS, "text"):
+        if not isinstance(texts.get(field, ""), (str, type(None))):
+            texts[field] = None
+    calls = texts.get("tool_calls")
+    if calls is not None:
+        texts["tool_calls"] = [each for each in calls if isinstance(each, dict)] if isinstance(calls, list) else []
+    for call in texts.get("tool_calls") or ():
+        _keep(call, ("index", "id", "type", *_CALL))
+        for part, names in _CALL.items():
+            if isinstance(call.get(part), dict):
+                _keep(call[part], names)
+            else:
+                call.pop(part, None)
+    if isinstance(texts.get("function_call"), dict):
+        _keep(texts["function_call"], _CALL["function"])
+    else:
+        texts.pop("function_call", None)
+
+
+def _keep(fields: dict[str, Any], names: Sequence[str]) -> None:
+    for name in fields.keys() - set(names):
+        del fields[name]
+
+
+def _numbers(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of ``usage`` is numbers, or objects of numbers."""
+    return {
+        name: _numbers(value) if isinstance(value, dict) else value
+        for name, value in fields.items()
+        if value is None or isinstance(value, (int, float, dict))
+    }
+
+
 def join_parts(texts: dict[str, Any]) -> None:
     """Make one string of each text field that some servers answer in parts; parts that are no text are dropped."""
     for field in TEXT_FIELDS:
@@ -66,7 +138,10 @@ def join_parts(texts: dict[str, Any]) -> None:
 
 
 def argument_strings(arguments: str) -> list[str]:
-    """Return the strings in the JSON arguments of a tool call; of what is no JSON, the whole."""
+    """Return the strings in the JSON arguments of a tool call; of what is no JSON, the whole and what looks like them.
+
+    Arguments that were cut short are no JSON: the last string then has no end.
+    """
     try:
         found: list[str] = []
         waiting: list[Any] = [json.loads(arguments)]
@@ -80,7 +155,14 @@ def argument_strings(arguments: str) -> list[str]:
                 waiting.extend(reversed(value))
         return found
     except (ValueError, RecursionError):
-        return [arguments]
+        return [arguments, *map(_unescaped, _STRING.findall(arguments))]
+
+
+def _unescaped(literal: str) -> str:
+    try:
+        return str(json.loads(f'"{_HALF_ESCAPE.sub("", literal)}"', strict=False))
+    except ValueError:
+        return literal
 
 
 def calls_of(message: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -93,12 +175,19 @@ def calls_of(message: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def called(call: Mapping[str, Any]) -> str:
-    """Return the arguments of a call, or of a custom tool its input."""
-    for kind, field in (("function", "arguments"), ("custom", "input")):
+    """Return the arguments of a call, or of a custom tool its input; some servers give them as an object."""
+    for kind, (_, field) in _CALL.items():
         part = call.get(kind)
-        if isinstance(part, dict) and isinstance(part.get(field), str):
-            return str(part[field])
+        if isinstance(part, dict) and part.get(field) is not None:
+            return part[field] if isinstance(part[field], str) else json.dumps(part[field])
     return ""
+
+
+def labels(call: Mapping[str, Any]) -> list[str]:
+    """Return the strings of a call beside its arguments: models write names, and ids too."""
+    parts = [part for part in (call.get(kind) for kind in _CALL) if isinstance(part, dict)]
+    found = (call.get("id"), call.get("type"), *(part.get("name") for part in parts))
+    return [each for each in found if isinstance(each, str)]
 
 
 def citations(session: Session) -> list[dict[str, Any]]:

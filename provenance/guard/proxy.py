@@ -134,9 +134,11 @@ class _Proxy:
 
     async def passed(self, request: Request) -> Response:
         """Pass a question about models on."""
+        if not all(part.strip(".") for part in request.url.path.split("/")[1:]):
+            raise HTTPException(404)  # a way to other routes of the upstream
         try:
             answer = await self.client.get(request.url.path.removeprefix("/v1/"), headers=_headers(request))
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             return unreachable(error)
         return same(answer)
 
@@ -164,7 +166,7 @@ class _Proxy:
                 return events or _LEFT
             async with stack:
                 return await while_wanted(request, exchange.whole()) or _LEFT
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             await stack.aclose()
             return unreachable(error)
         except BaseException:

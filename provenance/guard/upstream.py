@@ -17,6 +17,7 @@ from provenance.errors import ModelError, ParameterError
 from provenance.guard.assistant import messages
 from provenance.guard.openai_shapes import join_parts
 from provenance.guard.sampling import Sampling
+from provenance.guard.wire import EventLines, Halves, dumped
 
 _CAUSES: Mapping[int, str] = {
     401: "it wants a key",
@@ -65,7 +66,7 @@ class Upstream:
         if self._model is None:
             try:
                 answer = self._client.get("models")
-            except httpx2.TransportError as error:
+            except httpx2.RequestError as error:
                 raise self._unreachable(error) from None
             self._require_good(answer)
             try:
@@ -100,7 +101,8 @@ class Upstream:
 
     def _stream(self, path: str, body: Mapping[str, Any]) -> Iterator[str]:
         try:
-            with self._client.stream("POST", path, json=body) as answer:
+            headers = {"content-type": "application/json"}
+            with self._client.stream("POST", path, content=dumped(body), headers=headers) as answer:
                 if answer.status_code != 200:
                     answer.read()
                 self._require_good(answer)
@@ -108,13 +110,15 @@ class Upstream:
                     # There are servers that do not stream, whatever they are asked.
                     yield from self._texts(answer.read().decode("utf-8", "replace"))
                     return
-                for line in answer.iter_lines():
+                halves = Halves()
+                for line in _lines(answer):
                     data = line.removeprefix("data:").strip() if line.startswith("data:") else ""
                     if data == "[DONE]":
-                        return
+                        break
                     if data:
-                        yield from self._texts(data)
-        except httpx2.TransportError as error:
+                        yield from map(halves.feed, self._texts(data))
+                yield halves.finish()
+        except httpx2.RequestError as error:
             raise self._unreachable(error) from None
 
     def _texts(self, data: str) -> Iterator[str]:
@@ -128,7 +132,7 @@ class Upstream:
                 piece = message.get("text") or message.get("content")
                 if piece:
                     yield str(piece)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ModelError(f"{self.address}: what the server says is no completion") from None
 
     def _require_good(self, answer: httpx2.Response) -> None:
@@ -143,9 +147,16 @@ class Upstream:
         cause = _CAUSES.get(answer.status_code, "it refuses the question")
         raise ModelError(f"{self.address}: the server says {answer.status_code}{f' ({code})' if code else ''}: {cause}")
 
-    def _unreachable(self, error: httpx2.TransportError) -> ModelError:
+    def _unreachable(self, error: httpx2.RequestError) -> ModelError:
         if isinstance(error, httpx2.ReadTimeout):
             return ModelError(f"{self.address}: the server has been silent for too long")
         if isinstance(error, (httpx2.ReadError, httpx2.RemoteProtocolError)):
             return ModelError(f"{self.address}: the server broke off in the middle of the answer")
         return ModelError(f"{self.address}: the server cannot be reached; is it running, and is this its /v1 address?")
+
+
+def _lines(answer: httpx2.Response) -> Iterator[str]:
+    lines = EventLines()
+    for piece in answer.iter_bytes():
+        yield from lines.feed(piece)
+    yield from lines.finish()

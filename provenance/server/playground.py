@@ -155,7 +155,7 @@ async def answer(request: Request, question: Question) -> Response:
         path, body = question.asked(await playground.model())
         exchange = Exchange(playground.client, guard, path, body, headers={}, attach=True, followed=True)
         events = await while_wanted(request, exchange.streamed(stack))
-    except httpx2.TransportError:
+    except httpx2.RequestError:
         await stack.aclose()
         raise Refusal(502, "the model's server does not answer; try again later") from None
     except BaseException:
