@@ -7,6 +7,7 @@ has stopped. It therefore watches its master, and holds a copy of the writer's l
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -135,6 +136,7 @@ def _serve(connection: Connection[Any, Any], lock: _Inherited, job: Job) -> None
     """Do tasks until the connection ends; ``lock`` keeps the writer's lock held while this process lives."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the master ends its workers
     share_arenas()
+    gc.disable()  # what a task makes has no cycles, and is a million objects to look through
     threading.Thread(target=_follow_master, daemon=True).start()
     report = _Reporter(connection)
     try:

@@ -31,7 +31,7 @@ _GRAMS = "grams.bin"
 _ANALYSER = "words"
 _HEAP_BYTES = 64_000_000
 _COMMIT_BYTES = 64 << 20
-"""Text after which a writer waits for tantivy's thread: it queues 10,000 documents, whatever their size."""
+"""Words after which a writer waits for tantivy's thread: it queues 10,000 documents, whatever their size."""
 _REMOVALS = 10
 _SPARE = 32
 """Contents asked for beyond those wanted, since equal ones come in tantivy's own order."""
@@ -79,7 +79,8 @@ class TantivyWriter:
         self._grams.add(text)
         document = tantivy.Document()
         document.add_unsigned("content", content)
-        document.add_text("text", text.decode("utf-8", "replace"))
+        weighed = kernel.weighed_words(text)
+        document.add_text("text", weighed.decode())
         if fingerprints:
             document.add_text("fingerprints", fingerprints)
         words = keywords(sources)
@@ -88,7 +89,7 @@ class TantivyWriter:
                 document.add_text(field, value)
         try:
             self._writer.add_document(document)
-            self._queued += len(text)
+            self._queued += len(weighed) + len(fingerprints)
             if self._queued >= _COMMIT_BYTES:
                 self._queued = 0
                 self._writer.commit()

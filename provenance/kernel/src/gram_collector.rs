@@ -18,13 +18,13 @@ const BUCKETS: usize = 1 << (GRAM_BITS - 16);
 const ONE_CELL: usize = 2 * (CELL + REACH) + 1;
 
 /// The grams met in one cell: a bit for each there can be. Those of one text share few lines of the cache.
-struct Seen(Box<[u64]>);
+struct Seen(Box<[u64; Seen::WORDS]>);
 
 impl Seen {
     const WORDS: usize = 1 << (GRAM_BITS - 6);
 
     fn new() -> Self {
-        Seen(vec![0; Self::WORDS].into_boxed_slice())
+        Seen(vec![0; Self::WORDS].into_boxed_slice().try_into().expect("that many words"))
     }
 
     #[inline]
@@ -142,17 +142,19 @@ impl Collector {
 
     /// Gathers the distinct grams of one cell.
     fn gather(&mut self, text: &[u8], layouts: impl Iterator<Item = u32>, cell: u32) {
+        let (grams, seen) = (&mut *self.grams, &mut self.seen);
         let mut count = 0;
-        let mut gram = u32::from(text[0]) << 8 | u32::from(text[1]);
-        let texts = text[2..].iter().map(|&byte| {
-            gram = gram << 8 & (LAYOUT - 1) | u32::from(byte);
-            gram
-        });
         // Whether a gram is new cannot be foreseen; so each is written, and the next one over it if it was not.
-        for gram in texts.chain(layouts) {
-            self.grams[count] = gram;
-            count += self.seen.insert(gram);
+        let mut meet = |gram| {
+            grams[count] = gram;
+            count += seen.insert(gram);
+        };
+        let mut gram = u32::from(text[0]) << 8 | u32::from(text[1]);
+        for &byte in &text[2..] {
+            gram = gram << 8 & (LAYOUT - 1) | u32::from(byte);
+            meet(gram);
         }
+        layouts.for_each(meet);
         for &gram in &self.grams[..count] {
             self.seen.clear(gram);
             self.buckets[(gram >> 16) as usize].push(gram << 16 | cell);

@@ -4,8 +4,8 @@
 //! depend on the toolchain that built the kernel.
 
 use crate::simd::scan::scan_words;
-use crate::word;
 use hashbrown::HashTable;
+use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -18,8 +18,8 @@ const CHUNK_BLOCKS: usize = 64;
 
 /// Distinct words, each stored once.
 pub struct WordSet {
-    /// Short words: the bytes, zeros, and at last the length.
-    short: HashTable<[u8; SHORT + 1]>,
+    /// Short words as `short` has them.
+    short: HashTable<u128>,
     /// Long words, by where they stand in `text`.
     long: HashTable<Long>,
     text: Vec<u8>,
@@ -56,22 +56,11 @@ impl WordSet {
         if length > SHORT {
             return self.insert_long(&text[start..end]);
         }
-        let mut bytes = match text.get(start..start + SHORT + 1) {
-            Some(ahead) => {
-                let ahead = u128::from_le_bytes(ahead.try_into().expect("sixteen bytes"));
-                (ahead & ((1u128 << (8 * length)) - 1)).to_le_bytes()
-            }
-            None => {
-                let mut bytes = [0; SHORT + 1];
-                bytes[..length].copy_from_slice(&text[start..end]);
-                bytes
-            }
-        };
-        bytes[SHORT] = length as u8;
+        let word = short(text, start, length);
         let seed = self.seed;
-        let hash = hash_short(&bytes, seed);
-        if self.short.find(hash, |other| *other == bytes).is_none() {
-            self.short.insert_unique(hash, bytes, |other| hash_short(other, seed));
+        let hash = hash_short(word, seed);
+        if self.short.find(hash, |&other| other == word).is_none() {
+            self.short.insert_unique(hash, word, |&other| hash_short(other, seed));
         }
     }
 
@@ -91,7 +80,8 @@ impl WordSet {
 
     /// Returns the words, sorted bytewise and joined by newlines.
     pub fn joined(&self) -> Vec<u8> {
-        let short = self.short.iter().map(|bytes| &bytes[..usize::from(bytes[SHORT])]);
+        let short: Vec<[u8; SHORT + 1]> = self.short.iter().map(|word| word.to_le_bytes()).collect();
+        let short = short.iter().map(|bytes| &bytes[..usize::from(bytes[SHORT])]);
         let long = self.long.iter().map(|entry| &self.text[entry.at..entry.at + usize::from(entry.length)]);
         let mut words: Vec<&[u8]> = short.chain(long).collect();
         words.sort_unstable();
@@ -150,45 +140,104 @@ fn each_of_run(text: &[u8], start: usize, end: usize, ascii: bool, visit: &mut i
     }
 }
 
+/// A word met in the text that is being weighed.
+struct Met {
+    /// As `short` has it; of a longer word its hash, and a length that no short one has.
+    key: u128,
+    start: usize,
+    end: usize,
+    count: u32,
+}
+
+/// Counts the words of one text after another. What it takes of memory stays for the next text.
+struct Weigher {
+    met: Vec<Met>,
+    /// Places in `met`.
+    table: HashTable<u32>,
+    seed: u64,
+}
+
+impl Weigher {
+    /// A table for so many words is kept: emptying a larger one would take longer than a small text.
+    const KEPT: usize = 1 << 14;
+
+    fn new() -> Self {
+        Weigher { met: Vec::new(), table: HashTable::new(), seed: RandomState::new().hash_one(0) }
+    }
+
+    fn clear(&mut self) {
+        self.met.clear();
+        self.table.clear();
+        if self.table.capacity() > 2 * Self::KEPT {
+            self.table.shrink_to(Self::KEPT, |_| 0);
+            self.met.shrink_to(Self::KEPT);
+        }
+    }
+
+    #[inline(always)]
+    fn count(&mut self, text: &[u8], start: usize, end: usize) {
+        let length = end - start;
+        if length == 0 || length > LONGEST {
+            return;
+        }
+        let long = length > SHORT;
+        let key = match long {
+            true => u128::from(xxh3_64_with_seed(&text[start..end], self.seed)) | u128::MAX << 64,
+            false => short(text, start, length),
+        };
+        let (met, seed) = (&mut self.met, self.seed);
+        let hash = hash_short(key, seed);
+        let same = |&at: &u32| {
+            let other = &met[at as usize];
+            other.key == key && (!long || text[other.start..other.end] == text[start..end])
+        };
+        match self.table.find(hash, same) {
+            Some(&at) => met[at as usize].count += 1,
+            None => {
+                let at = met.len() as u32;
+                met.push(Met { key, start, end, count: 1 });
+                self.table.insert_unique(hash, at, |&at| hash_short(met[at as usize].key, seed));
+            }
+        }
+    }
+}
+
+thread_local! {
+    static WEIGHER: RefCell<Weigher> = RefCell::new(Weigher::new());
+}
+
 /// Returns the distinct words of a text by first place, each as often as its count has binary digits, with blanks
 /// between: what a count weighs grows like that, and an engine has a quarter to index.
 pub fn weighed_words(text: &[u8]) -> Vec<u8> {
-    let mut places: Vec<(usize, usize, u32)> = Vec::new();
-    let mut table: HashTable<(u64, u32)> = HashTable::new();
-    let seed = RandomState::new().hash_one(0);
-    each_word(text, |start, end| {
-        if start == end || end - start > LONGEST {
-            return;
-        }
-        let word = &text[start..end];
-        let hash = xxh3_64_with_seed(word, seed);
-        let same = |&(other, number): &(u64, u32)| {
-            let (from, to, _) = places[number as usize];
-            other == hash && &text[from..to] == word
-        };
-        match table.find(hash, same) {
-            Some(&(_, number)) => places[number as usize].2 += 1,
-            None => {
-                table.insert_unique(hash, (hash, places.len() as u32), |&(hash, _)| hash);
-                places.push((start, end, 1));
-            }
-        }
-    });
-    let mut words = Vec::with_capacity(places.iter().map(|&(start, end, _)| 2 * (end - start + 1)).sum());
-    for (start, end, count) in places {
-        for _ in 0..u32::BITS - count.leading_zeros() {
-            if !words.is_empty() {
+    WEIGHER.with_borrow_mut(|weigher| {
+        weigher.clear();
+        each_word(text, |start, end| weigher.count(text, start, end));
+        let mut words = Vec::with_capacity(weigher.met.iter().map(|word| 2 * (word.end - word.start + 1)).sum());
+        for word in &weigher.met {
+            for _ in 0..u32::BITS - word.count.leading_zeros() {
+                words.extend_from_slice(&text[word.start..word.end]);
                 words.push(b' ');
             }
-            words.extend_from_slice(&text[start..end]);
         }
-    }
-    words
+        words.pop();
+        words
+    })
+}
+
+/// Returns a word of `SHORT` bytes at most as a number: the bytes, lowest first, and in the highest the length.
+#[inline(always)]
+fn short(text: &[u8], start: usize, length: usize) -> u128 {
+    let ahead = match text.get(start..start + SHORT + 1) {
+        Some(ahead) => u128::from_le_bytes(ahead.try_into().expect("sixteen bytes")),
+        None => text[start..start + length].iter().rev().fold(0, |word, &byte| word << 8 | u128::from(byte)),
+    };
+    ahead & ((1 << (8 * length)) - 1) | (length as u128) << (8 * SHORT)
 }
 
 #[inline(always)]
-fn hash_short(bytes: &[u8; SHORT + 1], seed: u64) -> u64 {
-    let product = u128::from(word(bytes, 0) ^ seed) * u128::from(word(bytes, 8) ^ seed.rotate_left(32) ^ MULTIPLIER);
+fn hash_short(word: u128, seed: u64) -> u64 {
+    let (low, high) = (word as u64, (word >> 64) as u64);
+    let product = u128::from(low ^ seed) * u128::from(high ^ seed.rotate_left(32) ^ MULTIPLIER);
     (product as u64 ^ (product >> 64) as u64).wrapping_mul(MULTIPLIER)
 }
 
