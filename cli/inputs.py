@@ -58,7 +58,7 @@ class Inputs:
                 yield Failure(_readable(path), error)
 
     def _folder(self, root: str) -> Iterator[Text]:
-        from indexer.rules import SILENT_FOLDERS, Rules, compile_patterns
+        from indexer.rules import SILENT_FOLDERS, Rules, compile_patterns, is_index
 
         rules = Rules(exclude=tuple(self.exclude))
         excluded = compile_patterns(rules.exclude)
@@ -72,6 +72,9 @@ class Inputs:
                 if not relative:
                     raise StorageError(f"{_readable(root)}: cannot be listed: {error.strerror}") from error
                 self.skipped["unreadable"] += 1
+                continue
+            if is_index([entry.name for entry in entries]):
+                self.skipped["index"] += 1
                 continue
             below = []
             for entry in entries:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import codecs
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -37,6 +37,7 @@ BINARY_SUFFIXES = frozenset(
 """Suffixes (lower case) of formats that hold no source text; such files are not opened."""
 SILENT_FOLDERS = frozenset((".git", ".hg", ".svn", "__pycache__"))
 """Folders that are passed over without being counted."""
+_INDEX_PARTS = frozenset(("index.json", "build", "segments", "layers"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,11 @@ class Decoded(NamedTuple):
     utf8: bytes
     encoding: str
     replaced: int
+
+
+def is_index(names: Collection[str]) -> bool:
+    """Tell from the names in a folder whether it is an index: it holds copies of what it was built from."""
+    return "writer.lock" in names and not _INDEX_PARTS.isdisjoint(names)
 
 
 @lru_cache(maxsize=64)

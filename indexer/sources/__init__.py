@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
+from indexer.rules import is_index
 from indexer.sources.base import DocumentSource, SourceOptions
 from provenance.errors import CorpusError, ParameterError
 
@@ -108,7 +109,7 @@ def _is_archive(name: str) -> bool:
 def _only(folder: str, wanted: Callable[[str], bool]) -> bool:
     """Return whether the first thousand files of a folder are wanted ones and what describes them.
 
-    Hidden folders do not count: a data set cloned from Hugging Face has a ``.git``.
+    Hidden folders do not count: a data set cloned from Hugging Face has a ``.git``. Nor does an index in the folder.
     """
     found = 0
     for count, name in enumerate(_names(folder)):
@@ -123,5 +124,8 @@ def _only(folder: str, wanted: Callable[[str], bool]) -> bool:
 
 def _names(folder: str) -> Iterator[str]:
     for _, folders, names in os.walk(folder):
+        if is_index([*folders, *names]):
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from names

@@ -8,6 +8,7 @@
   distribution (name, version, licence, home page from its metadata, files by its record), the standard library as
   ``python/cpython`` with the paths it has there.
 - So are packages that lie unpacked: below ``node_modules``, in cargo's registry, source distributions.
+- An index is not read, wherever it lies: the one that is being built is often inside of its source.
 - ``.git``, ``.hg``, ``.svn`` and ``__pycache__`` are passed over in silence; all else that is not read is counted.
 """
 
@@ -23,7 +24,7 @@ import xxhash
 from pathspec import GitIgnoreSpec
 
 from indexer import licensing
-from indexer.rules import SILENT_FOLDERS, compile_patterns, readable, suffix
+from indexer.rules import SILENT_FOLDERS, compile_patterns, is_index, readable, suffix
 from indexer.sources.base import UNIT_BYTES, UNIT_ENTRIES, Item, Remark, SourceOptions, Unit
 from indexer.sources.files import failure
 from indexer.sources.intake import Intake, Origin, address_template
@@ -197,6 +198,12 @@ class DirectorySource:
                 if frame.relative == "":
                     raise CorpusError(f"{frame.folder}: cannot be listed: {error.strerror}") from error
                 packer.skip(Skipped(readable(frame.relative), *failure(error)))
+                yield
+                continue
+            if is_index([entry.name for entry in entries]):
+                if frame.relative == "":
+                    raise CorpusError(f"{frame.folder}: this is an index; name what it was built from")
+                packer.skip(Skipped(readable(frame.relative), "index"))
                 yield
                 continue
             self._enter(frame, entries, packer)

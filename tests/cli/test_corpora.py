@@ -423,3 +423,20 @@ def test_a_source_of_which_nothing_can_be_read_is_refused_by_name(
 ) -> None:
     (tmp_path / name).write_bytes(damage)
     refused(run("index", tmp_path / name, "--index", tmp_path / "index"), name)
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "a.py"])
+def test_an_index_inside_of_its_source_is_not_read(run: Run, tmp_path: Path, name: str) -> None:
+    text = "def sum_of_all_the_numbers(numbers):\n    return sum(number for number in numbers if number)\n" * 3
+    row = json.dumps({"content": text, "path": "a.py", "repo_name": "o/n", "license": "mit"}) + "\n"
+    (tmp_path / name).write_text(row if name == "rows.jsonl" else text)
+    for addition in range(2):
+        done = run("index", ".", "--index", "corpus.idx", "--format", "json", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        report = json.loads(done.stdout)["report"]
+        assert (report["documents"], report["present"]) == (1, addition)
+    done = run("trace", ".", "--index", "corpus.idx", "--format", "json", cwd=tmp_path)
+    answer = json.loads(done.stdout)
+    assert [each["path"] for each in answer["results"]] == [f"./{name}"] and answer["skipped"] == {"index": 1}
+    done = run("index", "corpus.idx", "--index", "other.idx", cwd=tmp_path)
+    assert done.returncode == 2 and b"this is an index; name what it was built from" in done.stderr
