@@ -10,21 +10,31 @@ from provenance.text import Offsets
 _SNIPPETS = 3
 _LINE_BYTES = 240
 """Longer lines are cut around what matches."""
+_SNIPPET_BYTES = 4 * _LINE_BYTES
+"""What a snippet shows at most from the end of its first place on."""
 
 
 def snippets_of(text: bytes, offsets: Offsets, places: Sequence[tuple[int, int]], context: int) -> tuple[Snippet, ...]:
-    """Return the lines around the first places, ``context`` lines on both sides; near places share a snippet."""
+    """Return the lines around the first places, ``context`` lines on both sides.
+
+    Places whose lines touch share a snippet, as far as one goes; no line is shown twice.
+    """
     found: list[Snippet] = []
-    number = 0
+    number = shown = 0
     while number < len(places) and len(found) < _SNIPPETS:
-        start, end = _lines_around(text, *places[number], context)
         inside = [places[number]]
-        number += 1
-        while number < len(places) and places[number][0] < end:
-            inside.append(places[number])
-            number += 1
-        start, end = max(start, inside[0][0] - _LINE_BYTES), min(end, inside[0][1] + 4 * _LINE_BYTES)
-        start, end = _whole_characters(text, start, end)
+        start, end = _lines_around(text, *places[number], context)
+        start = min(inside[0][0], max(start, inside[0][0] - _LINE_BYTES, shown))
+        most = inside[0][1] + _SNIPPET_BYTES
+        for place in places[number + 1 :]:
+            first, last = _lines_around(text, *place, context)
+            if first > end + 1 or place[0] >= most or place[0] >= end and last > most:
+                break
+            inside.append(place)
+            end = max(end, last)
+        number += len(inside)
+        start, end = _whole_characters(text, start, min(end, most))
+        shown = end + 1 if text[end : end + 1] == b"\n" else end
         marks = []
         for first, last in inside:
             if first < end:

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from provenance.errors import CorruptFile, IndexMissing, ParameterError, ProvenanceError, StorageError
 from provenance.index import Index
@@ -79,7 +81,7 @@ def test_snippets_are_whole_lines_and_near_places_share_one() -> None:
     text = "one\ntwo\nthree\nfour\nfive\nsix\nseven\n"
     assert snippet_texts(text, [(4, 7)]) == [(2, "two", ["two"])]
     assert snippet_texts(text, [(4, 7)], 1) == [(1, "one\ntwo\nthree", ["two"])]
-    assert snippet_texts(text, [(4, 7), (8, 13)], 1) == [(1, "one\ntwo\nthree", ["two", "three"])]
+    assert snippet_texts(text, [(4, 7), (8, 13)], 1) == [(1, "one\ntwo\nthree\nfour", ["two", "three"])]
     assert snippet_texts(text, [(0, 3), (28, 33)]) == [(1, "one", ["one"]), (7, "seven", ["seven"])]
     assert snippet_texts(text, [(5, 16)]) == [(2, "two\nthree\nfour", ["wo\nthree\nfo"])]
     assert snippet_texts("", []) == []
@@ -93,6 +95,39 @@ def test_long_lines_are_cut_at_characters_around_the_match() -> None:
     assert marked == ["needle"]
     assert len(shown.encode()) < 2000
     assert "\ufffd" not in shown
+
+
+def test_no_line_is_shown_twice() -> None:
+    text = "".join(f"{number}\n" for number in range(10, 99))
+
+    def places(*numbers: int) -> list[tuple[int, int]]:
+        return [(text.index(str(number)), text.index(str(number)) + 2) for number in numbers]
+
+    assert snippet_texts(text, places(20, 22, 24), 1) == [(10, "19\n20\n21\n22\n23\n24\n25", ["20", "22", "24"])]
+    assert snippet_texts(text, places(20, 23), 1) == [(10, "19\n20\n21\n22\n23\n24", ["20", "23"])]
+    assert [line for line, _, _ in snippet_texts(text, places(20, 24), 1)] == [10, 14]
+
+
+@hypothesis.given(
+    st.lists(st.integers(0, 3) | st.integers(0, 1500), min_size=1, max_size=60),
+    st.lists(st.integers(0, 10_000), min_size=1, max_size=30, unique=True),
+    st.integers(0, 3),
+)
+def test_snippets_ascend_and_mark_what_matches(lengths: list[int], at: list[int], context: int) -> None:
+    text = "".join(f"{number:02}{'é' * length}\n" for number, length in enumerate(lengths))
+    starts = sorted({2 * (each % (len(text) // 2)) for each in at})
+    places = [(start, start + 2) for start in starts if text[start] != "\n"] or [(0, 2)]
+    wanted = [text[start:end] for start, end in places]
+    in_bytes = [(len(text[:start].encode()), len(text[:end].encode())) for start, end in places]
+    marked, last = [], (0, False)
+    for line, shown, marks in snippet_texts(text, in_bytes, context):
+        assert line > last[0] or line == last[0] and last[1]
+        lines = shown.split("\n")
+        assert all(f"{number:02}{'é' * lengths[number]}" == each for number, each in enumerate(lines[1:-1], line))
+        last = line + len(lines) - 1, (*lengths, 0)[line + len(lines) - 2] > 100
+        assert marks
+        marked += marks
+    assert marked and all(one.startswith(mark) for one, mark in zip(wanted, marked, strict=False))
 
 
 def test_at_most_three_snippets_of_one_text() -> None:
