@@ -80,7 +80,7 @@ def problems(path: str, columns: Sequence[str] = ()) -> Iterator[Problem]:
 
 def _of_folder(root: Path) -> Iterator[Problem]:
     files = sorted(file for file in root.rglob("*") if file.is_file() and not file.is_symlink())
-    visible = [file for file in files if not any(part.startswith(".") for part in file.relative_to(root).parts)]
+    visible = [file for file in files if not any(map(_passed_over, file.relative_to(root).parts))]
     if not visible:
         raise InputError(f"{root}: no file is in this folder")
     for file in visible:
@@ -94,6 +94,10 @@ def _of_folder(root: Path) -> Iterator[Problem]:
             raise InputError(f"{file}: cannot be read: {error.strerror}") from error
         name = file.relative_to(root).as_posix()
         yield _problem(root.name, name, [("text", text)], name)
+
+
+def _passed_over(name: str) -> bool:
+    return name.startswith(".") or name == "__pycache__"
 
 
 def _of_table(path: str, columns: Sequence[str]) -> Iterator[Problem]:

@@ -91,6 +91,8 @@ def test_a_folder_is_a_benchmark_of_its_files(tmp_path: Path) -> None:
     (tmp_path / "sub" / "b.py").write_text("b = 2\n")
     (tmp_path / "a.py").write_text("a = 1\n")
     (tmp_path / ".hidden").write_text("no\n")
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "a.pyc").write_bytes(b"\xff\x00")
     os.symlink(tmp_path / "a.py", tmp_path / "link.py")
     found = list(problems(str(tmp_path)))
     assert [(problem.id, problem.text) for problem in found] == [("a.py", "a = 1\n"), ("sub/b.py", "b = 2\n")]
