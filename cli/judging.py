@@ -65,7 +65,8 @@ def judge(
         else:
             judged.append(Judged(text.path, text.raw, text.utf8, fields(text.path, answer)))
     if format not in (ReportFormat.human, ReportFormat.jsonl):
-        print(_document(format, Judgement(contract.head(index), judged, errors), inputs.skipped))
+        document = _document(format, Judgement(contract.head(index), judged, errors), inputs.skipped)
+        sys.stdout.buffer.write(f"{document}\n".encode())  # in UTF-8, as it says itself, whatever the locale
     _account(verdicts, len(errors), inputs.skipped)
     return EXIT_FAILED if errors else EXIT_FOUND if found else 0
 

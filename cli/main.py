@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     STATE.reset()
     if sys.stdout is None:
         return _failed("storage", "standard output is closed; let it go to a file or to /dev/null", STATE)
+    if isinstance(sys.stdout, TextIOWrapper):
+        # Names and texts have characters that not every locale has.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _run(words, STATE)
     except BrokenPipeError:

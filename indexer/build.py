@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from provenance.search.elasticsearch.cluster import ClusterSettings
 
 BY_RULE = frozenset(
-    "binary,empty,excluded,git-lfs pointer,hard link,hidden,ignored by .gitignore,minified,no text,not a file,"
+    "binary,empty,excluded,git-lfs pointer,hard link,hidden,ignored by .gitignore,index,minified,no text,not a file,"
     "package metadata,submodule,symbolic link,too large,too small".split(",")
 )
 """Reasons for which a text is left out on purpose. Any other means that something of the corpus was lost, and

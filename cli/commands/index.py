@@ -13,6 +13,11 @@ from provenance.errors import ParameterError
 if TYPE_CHECKING:
     from provenance.parameters import Parameters
 
+# Sections of the help.
+_READ = "What is read"
+_FORM = "Form of a new index"
+_CLUSTER = "Search engine"
+
 
 def command(
     sources: Annotated[
@@ -35,74 +40,130 @@ def command(
         int | None, typer.Option("--workers", "-j", min=1, metavar="N", help="Processes; by default one a CPU.")
     ] = None,
     repository: Annotated[
-        str | None, typer.Option("--repository", metavar="NAME", help="Repository of what does not say it itself.")
+        str | None,
+        typer.Option(
+            "--repository", metavar="NAME", help="Repository of what does not say it itself.", rich_help_panel=_READ
+        ),
     ] = None,
     revision: Annotated[
-        str | None, typer.Option("--revision", metavar="TEXT", help="Revision to read or to record.")
+        str | None,
+        typer.Option("--revision", metavar="TEXT", help="Revision to read or to record.", rich_help_panel=_READ),
     ] = None,
     license: Annotated[
-        str | None, typer.Option("--license", metavar="SPDX", help="Licence of what does not say it itself.")
+        str | None,
+        typer.Option(
+            "--license", metavar="SPDX", help="Licence of what does not say it itself.", rich_help_panel=_READ
+        ),
     ] = None,
     url: Annotated[
         str | None,
-        typer.Option("--url", metavar="TEMPLATE", help="Address with {repository}, {revision} and {path}."),
+        typer.Option(
+            "--url", metavar="TEMPLATE", help="Address with {repository}, {revision} and {path}.", rich_help_panel=_READ
+        ),
     ] = None,
     each_folder: Annotated[
-        bool, typer.Option("--each-folder", help="Every folder directly inside is a repository of its own.")
+        bool,
+        typer.Option(
+            "--each-folder", help="Every folder directly inside is a repository of its own.", rich_help_panel=_READ
+        ),
     ] = False,
     source_format: Annotated[
-        str | None, typer.Option("--source-format", metavar="NAME", help="Say what a source is instead of guessing.")
+        str | None,
+        typer.Option(
+            "--source-format", metavar="NAME", help="Say what a source is instead of guessing.", rich_help_panel=_READ
+        ),
     ] = None,
     columns: Annotated[
         list[str] | None,
-        typer.Option("--column", metavar="FIELD=NAME", help="Where a field stands in rows; repeatable."),
+        typer.Option(
+            "--column", metavar="FIELD=NAME", help="Where a field stands in rows; repeatable.", rich_help_panel=_READ
+        ),
     ] = None,
     exclude: Exclude = None,
-    include_hidden: Annotated[bool, typer.Option("--include-hidden", help="Read names that begin with a dot.")] = False,
-    ignore_files: Annotated[bool, typer.Option("--gitignore", help="Obey .gitignore files.")] = False,
+    include_hidden: Annotated[
+        bool, typer.Option("--include-hidden", help="Read names that begin with a dot.", rich_help_panel=_READ)
+    ] = False,
+    ignore_files: Annotated[
+        bool, typer.Option("--gitignore", help="Obey .gitignore files.", rich_help_panel=_READ)
+    ] = False,
     max_file_bytes: Annotated[
-        int | None, typer.Option("--max-file-bytes", min=1, metavar="N", help="Larger files are skipped.")
+        int | None,
+        typer.Option("--max-file-bytes", min=1, metavar="N", help="Larger files are skipped.", rich_help_panel=_READ),
     ] = None,
     filter: Annotated[
-        str | None, typer.Option("--filter", metavar="KIND", help="Membership filter: blocked or pybloom.")
+        str | None,
+        typer.Option("--filter", metavar="KIND", help="Membership filter: blocked or pybloom.", rich_help_panel=_FORM),
     ] = None,
     false_positive_rate: Annotated[
-        float | None, typer.Option("--false-positive-rate", metavar="P", help="Target of one window.")
+        float | None,
+        typer.Option("--false-positive-rate", metavar="P", help="Target of one window.", rich_help_panel=_FORM),
     ] = None,
-    width: Annotated[int | None, typer.Option("--width", metavar="N", help="Bytes of a window.")] = None,
-    stride: Annotated[int | None, typer.Option("--stride", metavar="N", help="Bytes between stored windows.")] = None,
+    width: Annotated[
+        int | None, typer.Option("--width", metavar="N", help="Bytes of a window.", rich_help_panel=_FORM)
+    ] = None,
+    stride: Annotated[
+        int | None, typer.Option("--stride", metavar="N", help="Bytes between stored windows.", rich_help_panel=_FORM)
+    ] = None,
     common_repositories: Annotated[
         int | None,
-        typer.Option("--common-repositories", metavar="N", help="What stands in so many repositories is common."),
+        typer.Option(
+            "--common-repositories",
+            metavar="N",
+            help="What stands in so many repositories is common.",
+            rich_help_panel=_FORM,
+        ),
     ] = None,
     segment_bytes: Annotated[
-        int | None, typer.Option("--segment-bytes", metavar="N", help="Text in one segment, about.")
+        int | None,
+        typer.Option("--segment-bytes", metavar="N", help="Text in one segment, about.", rich_help_panel=_FORM),
     ] = None,
     fingerprints: Annotated[
         bool | None,
         typer.Option(
-            "--fingerprints/--no-fingerprints", help="Of code, so that edited copies are found.", show_default="on"
+            "--fingerprints/--no-fingerprints",
+            help="Of code, so that edited copies are found.",
+            show_default="on",
+            rich_help_panel=_FORM,
         ),
     ] = None,
     page: Annotated[
         str | None, typer.Option("--report", metavar="FILE", help="Write the report as a web page, too.")
     ] = None,
     engine: Annotated[
-        str | None, typer.Option("--engine", metavar="NAME", help="Search engine: tantivy or elasticsearch.")
+        str | None,
+        typer.Option(
+            "--engine", metavar="NAME", help="Search engine: tantivy or elasticsearch.", rich_help_panel=_CLUSTER
+        ),
     ] = None,
     elasticsearch_url: Annotated[
         str | None,
-        typer.Option("--elasticsearch-url", metavar="URL", help="Address of the cluster; see docs/elasticsearch.md."),
+        typer.Option(
+            "--elasticsearch-url",
+            metavar="URL",
+            help="Address of the cluster; see docs/elasticsearch.md.",
+            rich_help_panel=_CLUSTER,
+        ),
     ] = None,
     elasticsearch_shards: Annotated[
-        int | None, typer.Option("--elasticsearch-shards", min=1, metavar="N", help="Shards of a new index.")
+        int | None,
+        typer.Option(
+            "--elasticsearch-shards", min=1, metavar="N", help="Shards of a new index.", rich_help_panel=_CLUSTER
+        ),
     ] = None,
     elasticsearch_replicas: Annotated[
-        int | None, typer.Option("--elasticsearch-replicas", min=0, metavar="N", help="Copies of every shard.")
+        int | None,
+        typer.Option(
+            "--elasticsearch-replicas", min=0, metavar="N", help="Copies of every shard.", rich_help_panel=_CLUSTER
+        ),
     ] = None,
     elasticsearch_text: Annotated[
         str | None,
-        typer.Option("--elasticsearch-text", metavar="WHERE", help="Where stored texts lie: folder or cluster."),
+        typer.Option(
+            "--elasticsearch-text",
+            metavar="WHERE",
+            help="Where stored texts lie: folder or cluster.",
+            rich_help_panel=_CLUSTER,
+        ),
     ] = None,
     format: OutputFormat = Format.human,
     debug: Debug = False,

@@ -18,6 +18,10 @@ class Geometry:
     seed: int
     normaliser: str
 
+    def __str__(self) -> str:
+        """Return it in the words of the command line's options."""
+        return f"width {self.width}, stride {self.stride}, unit {self.unit}, seed {self.seed}, {self.normaliser}"
+
 
 @dataclass(frozen=True, slots=True)
 class Hits:

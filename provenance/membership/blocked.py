@@ -247,7 +247,7 @@ class BlockedFilter:
 
     def _require(self, geometry: Geometry | None, role: int | None) -> None:
         if geometry is not None and self.geometry != geometry:
-            raise MismatchError(f"{self.path}: made for {self.geometry}, asked with {geometry}")
+            raise MismatchError(f"{self.path}: made for {self.geometry}; asked with {geometry}")
         if role is not None and self.header.role != role:
             names = ("membership", "commonness")
             raise MismatchError(f"{self.path}: a {names[self.header.role]} filter stands where {names[role]} should")

@@ -433,8 +433,9 @@ def test_an_index_inside_of_its_source_is_not_read(run: Run, tmp_path: Path, nam
     for addition in range(2):
         done = run("index", ".", "--index", "corpus.idx", "--format", "json", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        report = json.loads(done.stdout)["report"]
-        assert (report["documents"], report["present"]) == (1, addition)
+        answer = json.loads(done.stdout)
+        assert (answer["report"]["documents"], answer["report"]["present"]) == (1, addition)
+        assert answer["index"]["corpus"]["complete"]
     done = run("trace", ".", "--index", "corpus.idx", "--format", "json", cwd=tmp_path)
     answer = json.loads(done.stdout)
     assert [each["path"] for each in answer["results"]] == [f"./{name}"] and answer["skipped"] == {"index": 1}

@@ -11,12 +11,14 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from cli.main import main
 from cli.shadowing import complaint
-from cli.verbs import VERBS
+from cli.verbs import VERBS, app
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -218,3 +220,45 @@ def test_the_other_distribution_of_this_name_is_told(tmp_path: Path, run: Run) -
     assert b"uses the same import name" in done.stderr or b"is not this project's" in done.stderr
     assert shadowed.returncode == 2 and shadowed.stderr.count("\n") == 1
     assert "is not this project's" in shadowed.stderr and "pip uninstall provenance" in shadowed.stderr
+
+
+def commands() -> Iterator[tuple[tuple[str, ...], set[str]]]:
+    """Yield every command with the long options it has."""
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), get_command(app))]
+    while waiting:
+        words, command = waiting.pop()
+        yield (
+            words,
+            {name for each in command.params for name in (*each.opts, *each.secondary_opts) if name[:2] == "--"},
+        )
+        if hasattr(command, "list_commands"):
+            waiting += [((*words, name), command.get_command(None, name)) for name in command.list_commands(None)]
+
+
+def test_help_shows_every_option_whole_in_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for words, options in commands():
+        assert main([*words, "--help"]) == 0
+        shown = set(re.findall(r"(?<![\w-])--[a-z-]+(?![\w…-])", capsys.readouterr().out))
+        assert options <= shown, words
+
+
+def test_every_option_is_documented() -> None:
+    root = Path(__file__).parents[2]
+    pages = (root / "README.md", *sorted((root / "docs").glob("*.md")))
+    said = set(re.findall(r"(?<![\w-])--[a-z-]+", "".join(page.read_text() for page in pages)))
+    usual = {"--help", "--debug", "--version", "--install-completion", "--show-completion", "--fingerprints"}
+    for words, options in commands():
+        assert options - usual <= said, words
+
+
+def test_a_locale_without_unicode_is_no_obstacle(run: Run, demo_index: Path, snippet: Path) -> None:
+    named = snippet.rename(snippet.with_name("größe\u2028.py"))
+    plain = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    done = run("trace", named, "--index", demo_index, env=plain)
+    assert done.returncode == 1 and rb"/gr\xf6\xdfe\u2028.py: match" in done.stdout
+    done = run("trace", named, "--index", demo_index, "--format", "html", env=plain)
+    assert done.returncode == 1 and '<meta charset="utf-8">' in done.stdout.decode() and not done.stderr
+    assert run("info", "--index", demo_index, env=plain).returncode == 0
