@@ -51,6 +51,19 @@ def fsync_all(paths: Sequence[str | os.PathLike[str]]) -> None:
                 pass
 
 
+def reserve(descriptor: int, start: int, end: int) -> None:
+    """Take the space of the bytes [start, end) of a file that is going to be written through a mapping.
+
+    There a full disk would end the process; here it is an `OSError`. The bytes are zero afterwards.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, start, end - start)
+        return
+    zeros = bytes(1 << 20)
+    for at in range(start, end, len(zeros)):
+        os.pwrite(descriptor, zeros[: end - at], at)
+
+
 def write_durably(path: Path, data: bytes, *, before_rename: Callable[[], None] | None = None) -> None:
     """Replace a file atomically: written beside as ``.<name>.part``, fsync'd, renamed, folder fsync'd."""
     beside = path.with_name(f".{path.name}.part")

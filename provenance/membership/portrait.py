@@ -28,7 +28,7 @@ from provenance.membership.portrait_format import (
     read_index,
 )
 from provenance.membership.pybloom import file_checksum
-from provenance.storage import fsync, fsync_descriptor, refusals_named
+from provenance.storage import fsync, fsync_descriptor, refusals_named, reserve
 from provenance.windows import window_count
 
 MAX_PART_BYTES = 2 << 30
@@ -174,7 +174,7 @@ def write_portrait(
     with refusals_named(path):
         with open(scratch, "w+b") as file:
             try:
-                file.truncate(blank.bytes)
+                reserve(file.fileno(), 0, blank.bytes)
                 with mmap.mmap(file.fileno(), blank.bytes) as mapped:
                     elements = _insert_all(mapped, blank, geometry, texts)
                     link = replace(blank, elements=elements)

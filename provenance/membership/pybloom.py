@@ -34,7 +34,7 @@ from provenance.errors import CorruptFile, IncompatibleVersion, ParameterError
 from provenance.membership.asking import chain_pairs
 from provenance.membership.base import Geometry, Hits
 from provenance.membership.blocked import CHECKED_AT_OPEN, CLOSED, advise, checksum, checksum_in_parts, checksum_of_rest
-from provenance.storage import fsync_descriptor, refusals_named
+from provenance.storage import fsync_descriptor, refusals_named, reserve
 from provenance.windows import window_count
 
 MAGIC = b"MBITARRAY"
@@ -234,7 +234,7 @@ def write_pybloom(path: Path, keys: int, chunks: Iterable[bytes], *, geometry: G
         file.truncate(PREAMBLE_BYTES + bits // 8)
         file.write(preamble.to_bytes())
         file.flush()
-        _reserve(file.fileno(), PREAMBLE_BYTES + bits // 8)
+        reserve(file.fileno(), PREAMBLE_BYTES, PREAMBLE_BYTES + bits // 8)
         with mmap.mmap(file.fileno(), 0) as mapped, memoryview(mapped) as view, view[PREAMBLE_BYTES:] as array:
             for chunk in chunks:
                 kernel.pybloom_insert(array, bits, preamble.hash_seeds, chunk)
@@ -251,13 +251,3 @@ def hash_seeds(seed: int, count: int) -> tuple[int, ...]:
         int.from_bytes(hashlib.sha256(seed.to_bytes(8, "little") + bytes([number])).digest()[:4], "little")
         for number in range(count)
     )
-
-
-def _reserve(descriptor: int, size: int) -> None:
-    """Take the space of a file that is going to be written through a mapping, where a full disk would be fatal."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, size)
-        return
-    zeros = bytes(1 << 20)
-    for at in range(PREAMBLE_BYTES, size, len(zeros)):
-        os.pwrite(descriptor, zeros[: size - at], at)

@@ -267,6 +267,11 @@ def test_a_disk_without_room_is_told(run: Run, sources: Path, tmp_path: Path) ->
         for number in range(40):
             (sources / f"{number}.py").write_text("".join(f"v_{n} = {n * 7919 + number}\n" for n in range(4000)))
         refused(build(run, sources, small / "index"), "No space left on device")
+        assert build(run, sources, tmp_path / "index").returncode == 0
+        (small / "filler").write_bytes(bytes(1 << 20 >> 1))
+        export = ("portrait", "export", small / "p.50-50.bf", "--index", tmp_path / "index", "--error-rate", "1e-12")
+        refused(run(*export), "No space left on device")  # and not SIGBUS: the file is written through a mapping
+        assert not list(small.glob("*p.50-50*"))
     finally:
         subprocess.run(["umount", small], check=True)
 
