@@ -228,34 +228,60 @@ def _ask_once(path: Path, text: bytes) -> None:
 
 
 def inserts(figures: Figures, rounds: int, full: bool) -> None:
-    """Time the insertion of sorted keys into a filter of 4 GiB, or 256 MiB, by one thread and by two."""
+    """Time the insertion of sorted keys into a filter of 4 GiB, or 256 MiB, by one thread and by two.
+
+    Once as many keys a region as a filter holds at its design load, a part of the filter a round, always a part that
+    was not touched before; and once one in 128 of these, so that every key meets a line of its own.
+    """
     size = 4 << 30 if full else 256 << 20
     regions = size // REGION
+    part = regions // (64 if full else 8)
     body = mmap.mmap(-1, size)
     advise(body, "MADV_HUGEPAGE")
     view = memoryview(body)
-    count = 16_000_000
-    keys = np.sort(np.random.default_rng(6).integers(0, 1 << 64, count, np.uint64, endpoint=False))
-    first = np.arange(0, size, 4096)
-    np.frombuffer(body, np.uint8)[first] = 1  # the pages are there before the clock starts
+    np.frombuffer(body, np.uint8)[::4096] = 1  # the pages are there before the clock starts
+    random = np.random.default_rng(6)
+    dense = np.sort(random.integers(0, first_key(part, regions), 2048 * part, np.uint64, endpoint=False))
+    sparse = np.sort(random.integers(0, 1 << 64, 16 * regions, np.uint64, endpoint=False))
+    places = itertools.cycle(range(0, regions, part))
 
-    def insert(part: int, parts: int) -> float:
-        low, high = regions * part // parts, regions * (part + 1) // parts
-        start = int(np.searchsorted(keys, np.uint64(first_key(low, regions))))
-        end = int(np.searchsorted(keys, np.uint64(first_key(high, regions)))) if part + 1 < parts else count
-        chosen = keys[start:end]
-        kernel.insert_sorted(
-            view[low * REGION : high * REGION], regions, 1, low, high - low, chosen.view(np.uint8).data
-        )
+    def insert(keys: Any, start: int, count: int, share: int, shares: int) -> float:
+        """Insert a share of the keys of the regions [0, count) into the memory of those from ``start`` on."""
+        low, high = count * share // shares, count * (share + 1) // shares
+        first = int(np.searchsorted(keys, np.uint64(first_key(low, regions))))
+        last = len(keys) if share + 1 == shares else int(np.searchsorted(keys, np.uint64(first_key(high, regions))))
+        chosen = keys[first:last]
+        place = view[(start + low) * REGION : (start + high) * REGION]
+        kernel.insert_sorted(place, regions, 1, low, high - low, chosen.view(np.uint8).data)
         return len(chosen) / 1e6
 
+    def load(shares: int) -> Callable[[], float]:
+        start = 0
+        run = in_threads(shares, lambda share: insert(dense, start, part, share, shares))
+
+        def next_place() -> float:
+            nonlocal start
+            start = next(places)
+            return run()
+
+        return next_place
+
     rates = interleaved(
-        rounds, {"inserts": lambda: insert(0, 1), "inserts, 2 threads": in_threads(2, lambda part: insert(part, 2))}
+        rounds,
+        {
+            "inserts": load(1),
+            "inserts, 2 threads": load(2),
+            "few": lambda: insert(sparse, 0, regions, 0, 1),
+            "few, 2 threads": in_threads(2, lambda share: insert(sparse, 0, regions, share, 2)),
+        },
     )
     group = f"{size >> 20} MiB"
     figures.add(group, "inserts of sorted keys", "M/s", rates["inserts"], at_least=50 if full else None)
     figures.add(group, "inserts of sorted keys, 2 threads", "M/s", rates["inserts, 2 threads"])
     figures.add(group, "inserts: two threads / one", "x", ratios(rates, "inserts, 2 threads", "inserts"), at_least=1.6)
+    name = "inserts of so few sorted keys that each has a line of its own"
+    figures.add(group, name, "M/s", rates["few"], at_least=50 if full else None)
+    figures.add(group, f"{name}: two threads / one", "x", ratios(rates, "few, 2 threads", "few"), at_least=1.6)
     view.release()
 
 

@@ -108,15 +108,19 @@ pub fn each_bit(words: &[u64], mut take: impl FnMut(usize)) {
     }
 }
 
+/// Returns little-endian keys as numbers, of which `room` has room for as many.
+fn numbers<'a>(keys: &[[u8; 8]], room: &'a mut [u64; BLOCK]) -> &'a [u64] {
+    room.iter_mut().zip(keys).for_each(|(slot, &eight)| *slot = u64::from_le_bytes(eight));
+    &room[..keys.len()]
+}
+
 /// Returns one byte a key: 1 where the filter holds it. Keys are little-endian.
 pub fn contains(filter: &Filter, keys: &[[u8; 8]]) -> Vec<u8> {
     let mut out = vec![0; keys.len()];
     let mut probe = Probe::default();
     for (keys, out) in keys.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
-        let mut block = [0; BLOCK];
-        block.iter_mut().zip(keys).for_each(|(slot, &eight)| *slot = u64::from_le_bytes(eight));
         let mut found = [0; BLOCK / 64];
-        filter.probe(&block[..keys.len()], &mut found, &mut probe);
+        filter.probe(numbers(keys, &mut [0; BLOCK]), &mut found, &mut probe);
         each_bit(&found, |index| out[index] = 1);
     }
     out
@@ -141,8 +145,8 @@ pub fn hits(filters: &[Filter], windows: &Windows, seed: u64) -> Vec<u64> {
     out
 }
 
-/// Sets the bits of `keys` in the regions `first`, `first + 1`, … of a filter; `body` holds these regions only.
-pub fn insert(body: &mut [u8], regions: i64, halves: i64, first: i64, count: i64, keys: &[u64]) -> Checked<()> {
+/// Sets the bits of little-endian `keys` in the regions `first`, `first + 1`, … of a filter; `body` holds these only.
+pub fn insert(body: &mut [u8], regions: i64, halves: i64, first: i64, count: i64, keys: &[[u8; 8]]) -> Checked<()> {
     let regions = at_least(1, "regions", regions)?;
     let first = at_least(0, "first_region", first)?;
     let count = at_least(1, "region_count", count)?;
@@ -150,9 +154,13 @@ pub fn insert(body: &mut [u8], regions: i64, halves: i64, first: i64, count: i64
     if first.saturating_add(count) > regions {
         return Err(Bad(format!("regions up to {} asked for, the filter has {regions}", first.saturating_add(count))));
     }
-    let (Some(&least), Some(&most)) = (keys.iter().min(), keys.iter().max()) else {
+    if keys.is_empty() {
         return Ok(());
-    };
+    }
+    let (least, most) = keys.iter().fold((u64::MAX, 0), |(least, most), &eight| {
+        let key = u64::from_le_bytes(eight);
+        (least.min(key), most.max(key))
+    });
     let regions = regions as u64;
     if multiply_high(least, regions) < first as u64 || multiply_high(most, regions) >= (first + count) as u64 {
         return Err(Bad(format!("a key falls outside of the regions [{first}, {})", first + count)));
@@ -160,7 +168,7 @@ pub fn insert(body: &mut [u8], regions: i64, halves: i64, first: i64, count: i64
     let mut probe = Probe::default();
     for (half, lines) in body.chunks_mut(count * REGION_BYTES).enumerate() {
         for block in keys.chunks(BLOCK) {
-            probe.set(lines, regions, first as u64, HALF_CONSTANTS[half], block);
+            probe.set(lines, regions, first as u64, HALF_CONSTANTS[half], numbers(block, &mut [0; BLOCK]));
         }
     }
     Ok(())

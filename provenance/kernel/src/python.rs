@@ -254,7 +254,7 @@ mod _native {
         region_count: i64,
         keys: View,
     ) -> PyResult<()> {
-        Ok(py.detach(|| filter::insert(body.bytes(), regions, halves, first_region, region_count, &keys.keys()?))?)
+        Ok(py.detach(|| filter::insert(body.bytes(), regions, halves, first_region, region_count, keys.words()?))?)
     }
 
     #[pyfunction]

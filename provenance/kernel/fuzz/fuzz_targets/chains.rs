@@ -50,10 +50,10 @@ fuzz_target!(|input: Input| {
         assert_eq!(covered, count);
     }
     let before = body.clone();
-    match insert(&mut body, regions, halves, input.first, regions, &keys) {
+    let all: Vec<[u8; 8]> = keys.iter().map(|key| key.to_le_bytes()).collect();
+    match insert(&mut body, regions, halves, input.first, regions, &all) {
         Ok(()) => {
             let filter = Filter::new(&body, regions, halves).expect("it was accepted");
-            let all: Vec<[u8; 8]> = keys.iter().map(|key| key.to_le_bytes()).collect();
             assert!(contains(&filter, &all).iter().all(|&held| held == 1));
         }
         Err(_) => assert_eq!(body, before),

@@ -47,8 +47,9 @@ impl Probe {
     /// Sets the bits of each key in `half`, which holds the regions from `first` on; all keys belong to these.
     pub fn set(&mut self, half: &mut [u8], regions: u64, first: u64, constant: u64, keys: &[u64]) {
         self.locate(regions, first, constant, keys);
-        let (lines, mixed) = (&self.lines[..keys.len()], &self.mixed[..keys.len()]);
-        assert!(lines.iter().max().is_none_or(|&last| last + 64 <= half.len() as u64));
+        let (lines, mixed) = (&self.lines[..keys.len() + AHEAD], &self.mixed[..keys.len()]);
+        assert!(lines[..keys.len()].iter().max().is_none_or(|&last| last + 64 <= half.len() as u64));
+        lines[..AHEAD].iter().for_each(|&line| prefetch_to_write(half, line));
         match isa() {
             // SAFETY: `isa` names only what the machine has; all lines are inside of the half, as just asserted.
             #[cfg(target_arch = "x86_64")]
@@ -117,8 +118,28 @@ pub fn holds(half: &[u8], line: u64, mixed: u64) -> bool {
     (0..8).fold(1, |all, w| all & word(line, 8 * w) >> (mixed >> (6 * w) & 63)) == 1
 }
 
+/// Asks for a line that is about to be written.
+#[inline(always)]
+fn prefetch_to_write(half: &[u8], line: u64) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch changes nothing, whatever the address; SSE is part of x86-64.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_ET0>(half.as_ptr().wrapping_add(line as usize).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (half, line);
+}
+
+/// Lines of the keys of a round, each with that of the key `AHEAD` behind it, and mixed keys.
+#[inline(always)]
+fn with_ahead<'a>(lines: &'a [u64], mixed: &'a [u64]) -> impl Iterator<Item = (u64, u64, u64)> + 'a {
+    lines.iter().zip(&lines[AHEAD..]).zip(mixed).map(|((&line, &ahead), &mixed)| (line, ahead, mixed))
+}
+
 fn set_portable(half: &mut [u8], lines: &[u64], mixed: &[u64]) {
-    for (&line, &mixed) in lines.iter().zip(mixed) {
+    for (line, ahead, mixed) in with_ahead(lines, mixed) {
+        prefetch_to_write(half, ahead);
         for (w, eight) in half[line as usize..][..64].as_chunks_mut::<8>().0.iter_mut().enumerate() {
             *eight = (u64::from_le_bytes(*eight) | 1 << (mixed >> (6 * w) & 63)).to_le_bytes();
         }
@@ -158,7 +179,7 @@ pub fn sum_of_random_lines(body: &[u8], count: u64, seed: u64, prefetched: bool)
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{AHEAD, BLOCK, pipelined};
+    use super::{AHEAD, BLOCK, pipelined, prefetch_to_write, with_ahead};
     use std::arch::x86_64::*;
 
     /// Locates eight keys at a time; returns how many were located. `regions` is below 2^32.
@@ -220,10 +241,11 @@ mod x86 {
     }
 
     /// # Safety
-    /// All lines lie in `half`.
+    /// The first `mixed.len()` lines lie in `half`.
     #[target_feature(enable = "avx512f")]
     pub unsafe fn set_avx512(half: &mut [u8], lines: &[u64], mixed: &[u64]) {
-        for (&line, &mixed) in lines.iter().zip(mixed) {
+        for (line, ahead, mixed) in with_ahead(lines, mixed) {
+            prefetch_to_write(half, ahead);
             // SAFETY: the caller's promise.
             unsafe {
                 let at = half.as_mut_ptr().add(line as usize);
@@ -260,10 +282,11 @@ mod x86 {
     }
 
     /// # Safety
-    /// All lines lie in `half`.
+    /// The first `mixed.len()` lines lie in `half`.
     #[target_feature(enable = "avx2")]
     pub unsafe fn set_avx2(half: &mut [u8], lines: &[u64], mixed: &[u64]) {
-        for (&line, &mixed) in lines.iter().zip(mixed) {
+        for (line, ahead, mixed) in with_ahead(lines, mixed) {
+            prefetch_to_write(half, ahead);
             let (low_bits, high_bits) = bits_avx2(mixed);
             // SAFETY: the caller's promise.
             unsafe {
