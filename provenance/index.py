@@ -241,7 +241,7 @@ class Index:
         for opened in (*self.filters, *self.common_filters):
             opened.verify()
         if self.parameters.engine == "elasticsearch":
-            self.engine  # noqa: B018  opening it compares what is on the cluster
+            self.engine.verify()
         self.removed_documents  # noqa: B018  both are checked whole when they are read
         self.removed_keys  # noqa: B018
 

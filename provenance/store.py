@@ -1,6 +1,6 @@
-"""The block file: byte strings by ordinal, compressed in blocks of 64 KiB (ARCHITECTURE.md, Block file).
+"""The block file: byte strings by ordinal, compressed in blocks, of 64 KiB as a rule (ARCHITECTURE.md, Block file).
 
-The concatenation of all records is one logical stream, cut every `BLOCK_BYTES` whatever the records; so one
+The concatenation of all records is one logical stream, cut after every block's bytes whatever the records; so one
 record costs at most two blocks more than its own length, and small neighbours share one compression context.
 
 The frames may lie elsewhere (`Frames`); then a *tables file* stays: the block file without them.
@@ -32,6 +32,7 @@ TABLES_MAGIC = b"PROVBLT\x01"
 FOOTER_MAGIC = b"PROVBLKE"
 VERSION = 1
 BLOCK_BYTES = 65536
+LEAST_BLOCK_BYTES = 4096
 LEVEL = 3
 _HEADER = struct.Struct("<8sII")
 _FOOTER = struct.Struct("<QQQQ8s")
@@ -61,13 +62,23 @@ class BlockWriter:
     The writer holds one block and the offsets of all records in memory, whatever the records' size.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, compressor: ZstdCompressor | None = None) -> None:
-        """Create the file; ``compressor`` (from `new_compressor`) may serve several writers of one thread."""
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        compressor: ZstdCompressor | None = None,
+        block_bytes: int = BLOCK_BYTES,
+    ) -> None:
+        """Create the file; ``compressor`` (from `new_compressor`) may serve several writers of one thread.
+
+        ``block_bytes``, from `LEAST_BLOCK_BYTES` to `BLOCK_BYTES`, is what is read at once.
+        """
         self.path = os.fspath(path)
+        self._block_bytes = block_bytes
         self._compress: Callable[[bytearray | memoryview], bytes] = (compressor or new_compressor()).compress
         with refusals_named(self.path):
             self._file = open(self.path, "wb")
-            self._file.write(_HEADER.pack(MAGIC, VERSION, BLOCK_BYTES))
+            self._file.write(_HEADER.pack(MAGIC, VERSION, block_bytes))
         self._position = _HEADER.size
         self._blocks = array("Q", [_HEADER.size])
         self._records = array("Q", [0])
@@ -79,7 +90,7 @@ class BlockWriter:
         self._length += len(record)
         self._records.append(self._length)
         pending = self._pending
-        if len(pending) + len(record) < BLOCK_BYTES:
+        if len(pending) + len(record) < self._block_bytes:
             pending += record
         else:
             self._cut(record)
@@ -87,13 +98,14 @@ class BlockWriter:
 
     def _cut(self, record: bytes) -> None:
         view = memoryview(record)
-        first = BLOCK_BYTES - len(self._pending)
+        size = self._block_bytes
+        first = size - len(self._pending)
         self._pending += view[:first]
         self._write(self._pending)
         position = first
-        while len(record) - position >= BLOCK_BYTES:
-            self._write(view[position : position + BLOCK_BYTES])
-            position += BLOCK_BYTES
+        while len(record) - position >= size:
+            self._write(view[position : position + size])
+            position += size
         self._pending = bytearray(view[position:])
 
     def _write(self, block: bytearray | memoryview) -> None:
@@ -150,10 +162,11 @@ def frames_of(path: str | os.PathLike[str]) -> Iterator[bytes]:
 def write_tables(path: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
     """Write the tables file of a block file, whose frames are kept elsewhere; not durable. Raises `StorageError`."""
     with refusals_named(path), open(path, "rb") as file, open(target, "wb") as tables:
+        block_bytes = _HEADER.unpack(file.read(_HEADER.size))[2]
         file.seek(-_FOOTER.size, os.SEEK_END)
         at = _FOOTER.unpack(file.read())[2]
         file.seek(at)
-        tables.write(_HEADER.pack(TABLES_MAGIC, VERSION, BLOCK_BYTES))
+        tables.write(_HEADER.pack(TABLES_MAGIC, VERSION, block_bytes))
         tables.write(file.read())
 
 
@@ -204,8 +217,9 @@ class BlockReader:
         if version != VERSION:
             raise IncompatibleVersion(self.path, version, VERSION)
         blocks, records, tables, checksum, end = _FOOTER.unpack(self._read(length - _FOOTER.size, _FOOTER.size))
-        if block_bytes != BLOCK_BYTES or end != FOOTER_MAGIC:
+        if not LEAST_BLOCK_BYTES <= block_bytes <= BLOCK_BYTES or end != FOOTER_MAGIC:
             raise CorruptFile(self.path, "truncated, or damaged in its header or footer")
+        self._block_bytes: int = block_bytes
         self._frames_end = tables
         if self._frames is not None:
             tables = _HEADER.size
@@ -226,7 +240,7 @@ class BlockReader:
         if (
             (first, last) != (_HEADER.size, self._frames_end)
             or self._number(self._record_table) != 0
-            or (self.total_bytes + BLOCK_BYTES - 1) // BLOCK_BYTES != blocks
+            or -(-self.total_bytes // block_bytes) != blocks
         ):
             raise CorruptFile(self.path, "its tables contradict its footer")
 
@@ -320,7 +334,7 @@ class BlockReader:
         first, last = self._bounds(ordinal)
         lower = min(first + max(start, 0), last)
         upper = last if end is None else max(lower, min(first + end, last))
-        blocks = range(lower // BLOCK_BYTES, -(-upper // BLOCK_BYTES)) if lower < upper else range(0)
+        blocks = range(lower // self._block_bytes, -(-upper // self._block_bytes)) if lower < upper else range(0)
         return self._frames, blocks
 
     def _bounds(self, ordinal: int) -> tuple[int, int]:
@@ -334,16 +348,17 @@ class BlockReader:
     def _stream(self, start: int, end: int) -> bytes:
         if start == end:
             return b""
-        first, last = start // BLOCK_BYTES, (end - 1) // BLOCK_BYTES
+        size = self._block_bytes
+        first, last = start // size, (end - 1) // size
         if first == last:
-            base = first * BLOCK_BYTES
+            base = first * size
             return self._block(first)[start - base : end - base]
         if self._frames is not None:
             self._frames.expect(range(first, last + 1))
-        parts = [self._block(first)[start - first * BLOCK_BYTES :]]
+        parts = [self._block(first)[start - first * size :]]
         # Blocks inside a long record are used whole: they would only drive others out of the cache.
         parts.extend(self._decompress(block) for block in range(first + 1, last))
-        parts.append(self._block(last)[: end - last * BLOCK_BYTES])
+        parts.append(self._block(last)[: end - last * size])
         return b"".join(parts)
 
     def _block(self, block: int) -> bytes:
@@ -363,8 +378,8 @@ class BlockReader:
         import zstandard
 
         start, end = _PAIR.unpack(self._read(self._block_table + block * 8, 16))
-        expected = min(BLOCK_BYTES, self.total_bytes - block * BLOCK_BYTES)
-        if not start < end <= self._frames_end or end - start > 2 * BLOCK_BYTES:
+        expected = min(self._block_bytes, self.total_bytes - block * self._block_bytes)
+        if not start < end <= self._frames_end or end - start > 2 * self._block_bytes:
             raise CorruptFile(self.path, f"the offsets of block {block} are out of order")
         frame = self._read(start, end - start) if self._frames is None else self._frames.frame(block)
         if len(frame) != end - start:

@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provenance.errors import CorruptFile, IncompatibleVersion, IndexMissing, StorageError
-from provenance.store import BLOCK_BYTES, BlockReader, BlockWriter
+from provenance.store import BLOCK_BYTES, LEAST_BLOCK_BYTES, BlockReader, BlockWriter
 
 SOURCE = Path(random.__file__).read_bytes()
 
 
-def write(path: Path, records: list[bytes]) -> Path:
-    writer = BlockWriter(path)
+def write(path: Path, records: list[bytes], block_bytes: int = BLOCK_BYTES) -> Path:
+    writer = BlockWriter(path, block_bytes=block_bytes)
     assert [writer.append(record) for record in records] == list(range(len(records)))
     writer.finish()
     return path
@@ -37,7 +37,8 @@ sizes = st.one_of(st.integers(0, 40), st.sampled_from([65535, 65536, 65537, 1310
 @given(st.lists(st.tuples(sizes, st.integers(0, 255)), max_size=12), st.data())
 def test_every_record_and_slice_comes_back(tmp_path: Path, shape: list[tuple[int, int]], data: st.DataObject) -> None:
     records = [random.Random(seed).randbytes(size) for size, seed in shape]
-    with BlockReader(write(tmp_path / "a.blk", records)) as reader:
+    block_bytes = data.draw(st.sampled_from([BLOCK_BYTES, LEAST_BLOCK_BYTES, 5000]))
+    with BlockReader(write(tmp_path / "a.blk", records, block_bytes)) as reader:
         assert list(reader.all()) == records
         assert len(reader) == len(records)
         assert reader.total_bytes == sum(map(len, records))

@@ -2,11 +2,12 @@
 
 One node, one run, the same texts: Python files of the standard library and the installed packages, each text once.
 BigCode's mapping (bigcode-project/search, index.py): ``content`` by an ngram tokenizer of 3 to 3 characters with
-lowercase and asciifolding, keywords, ``_source``. Ours is what `build` writes, the text in the folder's block files.
+lowercase and asciifolding, keywords, ``_source``. Ours is what `build` writes: texts and gram files in the folder; for
+the times of questions on the cluster, too.
 
 - load: texts in memory -> everything searchable and merged to one Lucene segment; wall and processor time (the node's
   and this process's), the same number of requests under way.
-- size: the index on the node after merging; for ours the stored texts, too.
+- size: the index on the node after merging; for ours the stored texts and the gram files, too.
 - phrases: cuts of 250 characters, BigCode's as ``match_phrase``, ours as literal search, verified and with snippets.
 - literals: cuts of 5 to 40 characters.
 - recall: of phrases and literals, how many give just the texts that a scan gives; ours, and the embedded engine's.
@@ -27,6 +28,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -210,16 +212,21 @@ def compare(url: str, folder: Path, megabytes: int, count: int) -> dict[str, Any
     loaded = folder / "loaded"
     ours = timed_load(client, lambda: load_ours(loaded, url, texts), lambda _: tidy(loaded, size))
 
-    build(
-        [Texts(texts)],
-        folder / "index",
-        parameters=Parameters(engine="elasticsearch"),
-        cluster=ClusterSettings(url),
-        workers=1,
-    )
+    for name, place in (("index", "folder"), ("there", "cluster")):
+        build(
+            [Texts(texts)],
+            folder / name,
+            parameters=Parameters(engine="elasticsearch"),
+            cluster=ClusterSettings(url, texts=place),
+            workers=1,
+        )
     build([Texts(texts)], folder / "embedded", parameters=Parameters(), workers=1)
-    with Index.open(folder / "index") as index, Index.open(folder / "embedded") as embedded:
-        ours["text_bytes"] = sum((part / "text.blk").stat().st_size for part in (folder / "index/segments").iterdir())
+    with ExitStack() as opened:
+        index, there, embedded = (
+            opened.enter_context(Index.open(folder / name)) for name in ("index", "there", "embedded")
+        )
+        for figure, file in (("text_bytes", "text.blk"), ("gram_bytes", "search/grams.bin")):
+            ours[figure] = sum(path.stat().st_size for path in (folder / "index/segments").glob(f"*/{file}"))
         answer: dict[str, Any] = {"megabytes": size / 1e6, "texts": len(texts), "bigcode": theirs, "ours": ours}
 
         def ask_bigcode(question: str) -> object:
@@ -230,11 +237,13 @@ def compare(url: str, folder: Path, megabytes: int, count: int) -> dict[str, Any
             questions = [question for _, question in asked]
             theirs[name] = percentiles(ask_bigcode, questions)  # type: ignore[assignment]
             ours[name] = percentiles(lambda question: search_literal(index, question), questions)  # type: ignore[assignment]
-            found = {"ours": 0, "embedded": 0}
+            on_cluster = percentiles(lambda question: search_literal(there, question), questions)
+            ours[f"{name}_on_cluster"] = on_cluster  # type: ignore[assignment]
+            found = {"ours": 0, "on_cluster": 0, "embedded": 0}
             for number, question in asked:
                 needle = question.encode()
                 expected = {f"{at}.py" for at, text in enumerate(texts) if needle in text}
-                for which, each in (("ours", index), ("embedded", embedded)):
+                for which, each in (("ours", index), ("on_cluster", there), ("embedded", embedded)):
                     results = search_literal(each, question, limit=len(texts), reach=Reach(count=None))
                     holders = {source.path for hit in results.hits for _, source in hit.documents}
                     found[which] += holders == expected and f"{number}.py" in holders
@@ -245,7 +254,7 @@ def compare(url: str, folder: Path, megabytes: int, count: int) -> dict[str, Any
         "load_processor": theirs["load_processor_seconds"] / ours["load_processor_seconds"],
         "load_and_merge_processor": (theirs["load_processor_seconds"] + theirs["merge_processor_seconds"])
         / (ours["load_processor_seconds"] + ours["merge_processor_seconds"]),
-        "size": (ours["index_bytes"] + ours["text_bytes"]) / theirs["index_bytes"],
+        "size": (ours["index_bytes"] + ours["text_bytes"] + ours["gram_bytes"]) / theirs["index_bytes"],
         "phrase_p99": ours["phrases"]["p99"] / theirs["phrases"]["p99"],  # type: ignore[index]
         "literal_p99": ours["literals"]["p99"] / theirs["literals"]["p99"],  # type: ignore[index]
     }

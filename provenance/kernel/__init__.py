@@ -29,7 +29,6 @@ __all__ = [
     "contains",
     "count_ones",
     "find_all",
-    "gram_words",
     "fingerprints",
     "hits",
     "holding",
@@ -49,7 +48,7 @@ __all__ = [
     "sample_positions",
     "slow_notice",
     "sort_unique",
-    "wanted_words",
+    "wanted_lists",
     "weighed_words",
     "window_keys",
 ]
@@ -84,7 +83,6 @@ if TYPE_CHECKING:
         count_ones,
         find_all,
         fingerprints,
-        gram_words,
         hits,
         holding,
         insert_sorted,
@@ -102,7 +100,7 @@ if TYPE_CHECKING:
         random_read_limit,
         sample_positions,
         sort_unique,
-        wanted_words,
+        wanted_lists,
         weighed_words,
         window_keys,
     )
@@ -118,7 +116,6 @@ else:
     contains = _kernel.contains
     count_ones = _kernel.count_ones
     find_all = _kernel.find_all
-    gram_words = _kernel.gram_words
     fingerprints = _kernel.fingerprints
     hits = _kernel.hits
     holding = _kernel.holding
@@ -137,7 +134,7 @@ else:
     random_read_limit = _kernel.random_read_limit
     sample_positions = _kernel.sample_positions
     sort_unique = _kernel.sort_unique
-    wanted_words = _kernel.wanted_words
+    wanted_lists = _kernel.wanted_lists
     weighed_words = _kernel.weighed_words
     window_keys = _kernel.window_keys
 

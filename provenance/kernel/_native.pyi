@@ -224,7 +224,15 @@ class GramCollector:
         """Return the gram file; texts count from 0 in the order they came."""
 
 def holding(
-    grams: Buffer, part: Buffer, after: int, limit: int, *, fold_case: bool = False, verbatim: bool = False
+    grams: Buffer,
+    part: Buffer,
+    after: int,
+    limit: int,
+    *,
+    fold_case: bool = False,
+    verbatim: bool = False,
+    most: int = 64,
+    lists: Buffer | None = None,
 ) -> tuple[bytes, bool]:
     """Return where ``part`` may stand in the texts of a gram file, and whether there are no more.
 
@@ -232,25 +240,24 @@ def holding(
     Places are triples of little-endian u32: a text, and the range of its source (ending with the text where the end
     is 2^32 - 1) in which ``part``, or what of it is looked for, begins. They ascend; texts are those behind ``after``
     (-1: all), at most ``limit``. None that holds ``part`` is missing. ``fold_case`` folds ASCII letters and takes any
-    other character for any. Raises ValueError for a buffer that is no gram file.
+    other character for any. ``most`` lists are intersected at most, the shortest: alternatives count as one.
+    ``lists`` are those that `wanted_lists` names, one after another, where ``grams`` ends before its lists.
+    Raises ValueError for a buffer that is no gram file.
     """
 
-def gram_words(text: Buffer) -> bytes:
-    """Return the distinct grams of a source text as words for an engine, ascending by gram, joined by blanks.
+def wanted_lists(
+    grams: Buffer, part: Buffer, *, fold_case: bool = False, verbatim: bool = False, most: int = 64
+) -> bytes:
+    """Return where in the lists of a gram file those lie that `holding` intersects: pairs of little-endian u32.
 
-    A word is a gram in four digits of base 64 (URL-safe), highest first; layout grams have a tilde before them.
+    Counted from the beginning of the lists, which need not be in ``grams``; in the order in which `holding` takes
+    them. Parameters are as for `holding`.
     """
 
 def weighed_words(text: Buffer) -> bytes:
     """Return the distinct words of a text (at most 255 bytes each), by first place, joined by blanks.
 
     Each stands as often as the number of its occurrences has binary digits.
-    """
-
-def wanted_words(part: Buffer, *, fold_case: bool = False, verbatim: bool = False) -> list[bytes]:
-    """Return what a text that may hold ``part`` has: of every item at least one word (joined by blanks), all distinct.
-
-    ``part``, ``fold_case`` and ``verbatim`` are as for `holding`.
     """
 
 class Lexer:

@@ -40,7 +40,7 @@ from provenance.kernel.reference_filters import (
     pybloom_insert,
     random_read_limit,
 )
-from provenance.kernel.reference_grams import GramLists, gram_words, holding, wanted_words
+from provenance.kernel.reference_grams import GramLists, holding, wanted_lists
 from provenance.kernel.reference_lexing import Lexer, fingerprints
 from provenance.kernel.reference_portrait import (
     count_ones,
@@ -67,7 +67,6 @@ __all__ = [
     "contains",
     "count_ones",
     "find_all",
-    "gram_words",
     "fingerprints",
     "hits",
     "holding",
@@ -86,7 +85,7 @@ __all__ = [
     "random_read_limit",
     "sample_positions",
     "sort_unique",
-    "wanted_words",
+    "wanted_lists",
     "weighed_words",
     "window_keys",
 ]

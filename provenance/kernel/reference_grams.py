@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from base64 import urlsafe_b64encode
-from collections.abc import Iterable
-from itertools import product
+from itertools import chain, product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,11 +20,11 @@ REACH = 256
 _HEADER = struct.Struct("<8s6IQ16xQ")
 _MAGIC = b"PROVGRM\x01"
 _EXAMINED = 1024
-_LISTS = 64
 _LAYOUT = 1 << 24
 _ANYWHERE = (1 << 32) - 1
 _RUN = re.compile(rb"[\t-\r ]+")
-_Lists = list[Bytes8]
+_Item = tuple[tuple[int, int], ...]
+"""Where the lists of grams lie of which a cell has one."""
 
 
 class GramLists:
@@ -83,38 +81,35 @@ class GramLists:
         return header + tables + bytes(lists)
 
 
+def wanted_lists(
+    grams: Buffer, part: Buffer, *, fold_case: bool = False, verbatim: bool = False, most: int = 64
+) -> bytes:
+    """Return where in the lists of a gram file those lie that `holding` intersects, as pairs of u32."""
+    wanted = _wanted(_File(u8(grams)), bytes(part), fold_case=fold_case, verbatim=verbatim, most=most)
+    return np.array(list(chain(*(wanted or ()))), dtype="<u4").tobytes()
+
+
 def holding(
-    grams: Buffer, part: Buffer, after: int, limit: int, *, fold_case: bool = False, verbatim: bool = False
+    grams: Buffer,
+    part: Buffer,
+    after: int,
+    limit: int,
+    *,
+    fold_case: bool = False,
+    verbatim: bool = False,
+    most: int = 64,
+    lists: Buffer | None = None,
 ) -> tuple[bytes, bool]:
     """Return where ``part`` may stand in contents behind ``after``, and whether there are no more."""
-    from provenance.kernel.reference import normalise
-
     require_at_least(0, limit=limit)
     require_at_least(-1, after=after)
     file = _File(u8(grams))
-    wanted: list[_Lists] = []
-    layout = _layout(bytes(part))[0] if verbatim else []
-    examined = (normalise(part) if verbatim else bytes(part))[:_EXAMINED]
-    for at in range(len(examined) - 2):
-        variants = _variants(examined[at : at + 3], fold_case)
-        lists = [file.cells_of(gram) for gram in variants]
-        if variants and not _size(lists):
-            return b"", True
-        wanted.append(lists)
-    layouts: list[_Lists] = [[] for _ in wanted]
-    for place, gram in layout:
-        if place < len(wanted) and wanted[place]:
-            layouts[place] = [file.cells_of(gram)]
-            if not _size(layouts[place]):
-                return b"", True
-    if len(wanted) > REACH - 2:
-        rarest = min((at for at in range(len(wanted)) if wanted[at]), key=lambda at: _size(wanted[at]), default=0)
-        start = min(max(0, rarest - (REACH // 2 - 1)), len(wanted) - (REACH - 2))
-        wanted, layouts = (lists[start : start + REACH - 2] for lists in (wanted, layouts))
-    wanted = [lists for lists in wanted + layouts if lists]
+    wanted = _wanted(file, bytes(part), fold_case=fold_case, verbatim=verbatim, most=most)
+    if wanted is None:
+        return b"", True
     contents = len(file.starts) - 1
     if wanted:
-        cells = file.common_cells(wanted)
+        cells = file.common_cells(wanted, None if lists is None else u8(lists))
         holders = np.searchsorted(file.starts, cells, side="right") - 1
         cells, holders = (each[(holders > after) & (holders < contents)] for each in (cells, holders))
         last = cells + 1 >= file.starts[holders + 1]
@@ -129,32 +124,32 @@ def holding(
     return found.astype("<u4").tobytes(), len(distinct) <= limit
 
 
-def gram_words(text: Buffer) -> bytes:
-    """Return the distinct grams of a source text as words, joined by blanks."""
+def _wanted(file: _File, part: bytes, *, fold_case: bool, verbatim: bool, most: int) -> list[_Item] | None:
+    """Return the lists to intersect, the shortest first; None where no text holds ``part``."""
     from provenance.kernel.reference import normalise
 
-    normalised = u8(normalise(text))
-    grams = set(_grams(normalised).tolist()) if len(normalised) > 2 else set()
-    return _words(sorted(grams | {gram for _, gram in _layout(bytes(text))[0]}))
-
-
-def wanted_words(part: Buffer, *, fold_case: bool = False, verbatim: bool = False) -> list[bytes]:
-    """Return what a text that may hold ``part`` has: of every item at least one word."""
-    from provenance.kernel.reference import normalise
-
-    layout = _layout(bytes(part))[0] if verbatim else []
-    examined = (normalise(part) if verbatim else bytes(part))[:_EXAMINED]
-    places = [sorted(_variants(examined[at : at + 3], fold_case)) for at in range(len(examined) - 2)]
-    wanted = {tuple(grams) for grams in places if grams}
-    wanted |= {(gram,) for place, gram in layout if place < len(places) and places[place]}
-    return [_words(grams) for grams in sorted(wanted)]
-
-
-def _words(grams: Iterable[int]) -> bytes:
-    return b" ".join(
-        (b"~" if gram & _LAYOUT else b"") + urlsafe_b64encode((gram & (_LAYOUT - 1)).to_bytes(3, "big"))
-        for gram in grams
-    )
+    require_at_least(1, most=most)
+    wanted: list[_Item] = []
+    layout = _layout(part)[0] if verbatim else []
+    examined = (normalise(part) if verbatim else part)[:_EXAMINED]
+    for at in range(len(examined) - 2):
+        variants = _variants(examined[at : at + 3], fold_case)
+        lists = tuple(found for gram in variants if (found := file.range_of(gram)) is not None)
+        if variants and not lists:
+            return None
+        wanted.append(lists)
+    layouts: list[_Item] = [() for _ in wanted]
+    for place, gram in layout:
+        if place < len(wanted) and wanted[place]:
+            found = file.range_of(gram)
+            if found is None:
+                return None
+            layouts[place] = (found,)
+    if len(wanted) > REACH - 2:
+        rarest = min((at for at in range(len(wanted)) if wanted[at]), key=lambda at: _size(wanted[at]), default=0)
+        start = min(max(0, rarest - (REACH // 2 - 1)), len(wanted) - (REACH - 2))
+        wanted, layouts = (lists[start : start + REACH - 2] for lists in (wanted, layouts))
+    return sorted({lists for lists in wanted + layouts if lists}, key=lambda lists: (_size(lists), lists))[:most]
 
 
 class _File:
@@ -172,22 +167,29 @@ class _File:
         self.starts, self.places, self._grams, self._offsets = np.split(tables, ends)
         self._lists = file[end:]
 
-    def cells_of(self, gram: int) -> Bytes8:
-        """Return the list of a gram, empty where no text holds it."""
+    def range_of(self, gram: int) -> tuple[int, int] | None:
+        """Return where the list of a gram lies, None where no text holds it."""
         at = int(np.searchsorted(self._grams, gram))
         if at == len(self._grams) or self._grams[at] != gram:
-            return self._lists[:0]
-        start, end = self._offsets[at], self._offsets[at + 1]
-        if not start <= end <= len(self._lists):
+            return None
+        start, end = int(self._offsets[at]), int(self._offsets[at + 1])
+        if start > end:
             raise ValueError("a file of grams whose offsets are out of order")
-        return self._lists[start:end]
+        return (start, end) if start < end else None
 
-    def common_cells(self, wanted: list[_Lists]) -> I64:
-        """Return the cells in which every one of the alternatives has a gram."""
+    def common_cells(self, wanted: list[_Item], lists: Bytes8 | None) -> I64:
+        """Return the cells in which every item has a gram; ``lists`` are theirs, one after another, if given."""
+        if lists is not None and len(lists) != sum(map(_size, wanted)):
+            raise ValueError("lists of other grams than those that are wanted")
         common = np.ones(self.cells, dtype=bool)
-        for lists in sorted(wanted, key=_size)[:_LISTS]:
+        at = 0
+        for item in wanted:
             marked = np.zeros(self.cells, dtype=bool)
-            for encoded in lists:
+            for start, end in item:
+                encoded = self._lists[start:end] if lists is None else lists[at : at + end - start]
+                at += end - start
+                if len(encoded) != end - start:
+                    raise ValueError("a file of grams whose offsets are out of order")
                 if len(encoded) == (self.cells + 7) // 8:
                     marked |= np.unpackbits(encoded, count=self.cells, bitorder="little").astype(bool)
                 else:
@@ -222,8 +224,8 @@ def _layout(text: bytes) -> tuple[list[tuple[int, int]], list[int]]:
     return grams, cells
 
 
-def _size(lists: _Lists) -> int:
-    return sum(map(len, lists))
+def _size(item: _Item) -> int:
+    return sum(end - start for start, end in item)
 
 
 def _variants(three: bytes, fold_case: bool) -> list[int]:

@@ -108,6 +108,13 @@ class SearchEngine(Protocol):
         """
         ...
 
+    def verify(self) -> None:
+        """Compare what lies outside of the index folder with what the folder records, all of it.
+
+        Raises `CorruptFile`, `MismatchError`.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of files and connections."""
         ...

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, Unpack
 
 import tantivy
 
@@ -22,12 +22,11 @@ from provenance.errors import CorruptFile, IndexMissing, StorageError
 from provenance.records import ContentRef, Source
 from provenance.search.base import TIED, Candidates, Field, Filters, best
 from provenance.search.filtering import indexed, keywords
-from provenance.search.grams import ALL, GramFile
+from provenance.search.grams import ALL, GRAMS, Found, GramFile, How, collected
 from provenance.search.words import WORD_BYTES
 from provenance.storage import fsync_all, refusals_named
 
 _FOLDER = "search"
-_GRAMS = "grams.bin"
 _ANALYSER = "words"
 _HEAP_BYTES = 64_000_000
 _COMMIT_BYTES = 64 << 20
@@ -103,7 +102,7 @@ class TantivyWriter:
             self._writer.commit()
         self.abandon()
         with refusals_named(self._folder):
-            (self._folder / _GRAMS).write_bytes(self._grams.finish())
+            (self._folder / GRAMS).write_bytes(self._grams.finish())
             for helper in self._folder.glob(".*"):  # locks, and a list of files that only a later writer would read
                 helper.unlink()
             names = sorted(file.name for file in self._folder.iterdir())
@@ -144,19 +143,11 @@ class TantivyEngine:
         verbatim: bool = False,
     ) -> Candidates:
         """Find contents that may hold ``part``."""
-        refs: list[ContentRef] = []
-        places: list[tuple[tuple[int, int], ...]] = []
-        first = after.segment if after is not None else 0
-        for number in range(first, len(self._parts)):
-            behind = after.content if after is not None and number == after.segment else -1
-            found, complete = self._parts[number].holding(
-                part, filters, limit - len(refs), behind, fold_case=fold_case, verbatim=verbatim
-            )
-            refs.extend(ContentRef(number, content) for content in found)
-            places.extend(found.values())
-            if not complete:
-                return Candidates(tuple(refs), False, tuple(places))
-        return Candidates(tuple(refs), True, tuple(places))
+
+        def holding(number: int, limit: int, behind: int) -> Found:
+            return self._parts[number].holding(part, filters, limit, behind, fold_case=fold_case, verbatim=verbatim)
+
+        return collected(holding, len(self._parts), limit, after)
 
     def ranked(self, words: Sequence[str], filters: Filters, limit: int) -> Candidates:
         """Find the best contents of every part."""
@@ -181,6 +172,9 @@ class TantivyEngine:
             found.extend((ContentRef(number, content), weight) for content, weight in heaviest)
         return best(found, limit)
 
+    def verify(self) -> None:
+        """Do nothing: all that this engine has is in the folder."""
+
     def close(self) -> None:
         """Unmap all files."""
         for part in self._parts:
@@ -195,7 +189,7 @@ class _Part:
         self._folder = folder
         if not folder.is_dir():
             raise IndexMissing(f"{folder}: a part of the index is missing; build the index again")
-        self._grams = GramFile(folder / _GRAMS)
+        self._grams = GramFile(folder / GRAMS)
         with _borrowed(folder) as borrowed, _damage(folder):
             index = tantivy.Index.open(str(borrowed))
             index.register_tokenizer(_ANALYSER, analyser())
@@ -211,9 +205,7 @@ class _Part:
     def close(self) -> None:
         self._grams.close()
 
-    def holding(
-        self, part: bytes, filters: Filters, limit: int, behind: int, **how: bool
-    ) -> tuple[dict[int, tuple[tuple[int, int], ...]], bool]:
+    def holding(self, part: bytes, filters: Filters, limit: int, behind: int, **how: Unpack[How]) -> Found:
         """Return the first contents behind one that may hold a string, and whether these are all."""
         passing = self._passing(filters)
         found, complete = self._grams.holding(part, behind, limit if passing is None else ALL, **how)

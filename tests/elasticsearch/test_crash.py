@@ -20,6 +20,7 @@ from provenance.parameters import Parameters
 from provenance.search.collecting import Reach
 from provenance.search.elasticsearch.cluster import ClusterSettings, Record
 from provenance.search.literal import search_literal
+from provenance.search.ranked import search_words
 from tests.elasticsearch.conftest import Given, document, module, started
 from tests.elasticsearch.node import Node, free_port
 
@@ -51,8 +52,8 @@ def check_whole(folder: Path, digest: str) -> None:
         record = Record.of(folder).loading
         client = Elasticsearch(record.url.split(",")[-1])
         client.indices.refresh(index=record.index)
-        query = {"term": {"cell": 0}}
-        # One first cell a content: none twice, none missing, and nothing that no segment names.
+        query = {"term": {"piece": 0}}
+        # One first piece a content: none twice, none missing, and nothing that no segment names.
         assert client.count(index=record.index, query=query)["count"] == len(MANY.documents)
         client.close()
         tail = search_literal(index, "common_tail(values)", limit=1000, reach=Reach(count=None))
@@ -99,9 +100,7 @@ def test_a_full_queue_is_waited_for(node: Node, digest: str, tmp_path: Path) -> 
     check_whole(tmp_path / "index", digest)
 
 
-def test_a_node_killed_while_it_is_loaded_and_back_soon_is_waited_for(
-    node: Node, digest: str, tmp_path: Path
-) -> None:
+def test_a_node_killed_while_it_is_loaded_and_back_soon_is_waited_for(node: Node, digest: str, tmp_path: Path) -> None:
     def restart() -> None:
         _segments(tmp_path / "index", 3)
         node.kill()
@@ -140,9 +139,7 @@ def _segments(folder: Path, count: int) -> None:
         time.sleep(0.02)
 
 
-def test_a_node_killed_while_it_is_asked_gives_errors_and_then_right_answers(
-    node: Node, tmp_path: Path
-) -> None:
+def test_a_node_killed_while_it_is_asked_gives_errors_and_then_right_answers(node: Node, tmp_path: Path) -> None:
     folder = tmp_path / "index"
     load(folder, MANY, node.url, texts="cluster")
     with Index.open(folder) as index:
@@ -202,6 +199,7 @@ class Asking:
             try:
                 rare = search_literal(self._index, f"computed_{number}(values):")
                 common = search_literal(self._index, "common_tail(", limit=1, reach=Reach(count=None))
+                ranked = search_words(self._index, "accumulate values", limit=1, reach=Reach(count=None))
             except EngineUnavailable as error:
                 self.failures.append(str(error))
                 continue
@@ -209,8 +207,9 @@ class Asking:
                 self.wrong.append(error)
                 return
             paths = [source.path for hit in rare.hits for _, source in hit.documents]
-            if paths != [f"module_{number}.py"] or common.total.value != len(MANY.documents):
-                self.wrong.append((number, paths, common.total))
+            totals = {common.total.value, ranked.total.value}
+            if paths != [f"module_{number}.py"] or totals != {len(MANY.documents)}:
+                self.wrong.append((number, paths, totals))
             self.answers += 1
 
 

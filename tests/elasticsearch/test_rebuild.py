@@ -355,8 +355,8 @@ def test_what_is_withdrawn_is_gone_from_the_cluster_after_compaction(
     assert answers(folder)[1].value == 222
     record = Record.of(folder).loading
     with client_of(elasticsearch_node) as client:
-        # One first cell a text: three documents share one.
-        assert client.count(index=record.index, query={"term": {"cell": 0}})["count"] == 221
+        # One first piece a text: three documents share one.
+        assert client.count(index=record.index, query={"term": {"piece": 0}})["count"] == 221
         withdrawn = {"term": {"repository": "team-1/repo-1"}}
         assert client.count(index=record.index, query=withdrawn)["count"] == 0
         about = client.indices.stats(index=record.index, metric="docs")["_all"]["primaries"]["docs"]

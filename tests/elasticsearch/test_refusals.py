@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,15 +15,18 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from indexer.build import build
-from provenance.errors import EngineUnavailable, MismatchError, ParameterError
+from provenance.errors import CorruptFile, EngineUnavailable, MismatchError, ParameterError
 from provenance.index import Index
 from provenance.parameters import Parameters
+from provenance.search.base import Filters
 from provenance.search.elasticsearch import mapping
 from provenance.search.elasticsearch.client import API_KEY, CA, PASSWORD, URL, USER, answering, connect
 from provenance.search.elasticsearch.cluster import ClusterSettings, Record
 from provenance.search.literal import search_literal
+from provenance.search.ranked import search_words
+from provenance.search.regex import search_regex
 from tests.elasticsearch.conftest import PASSWORD as SECRET
-from tests.elasticsearch.conftest import Given, Secured
+from tests.elasticsearch.conftest import Given, Secured, document, module
 from tests.elasticsearch.node import Node
 
 ELASTICSEARCH = Parameters(engine="elasticsearch", segment_bytes=1 << 18)
@@ -44,10 +49,10 @@ def known(secured: Secured, monkeypatch: pytest.MonkeyPatch) -> Secured:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make writers and readers give up soon."""
-    for module in ("client", "loading"):
-        monkeypatch.setattr(f"provenance.search.elasticsearch.{module}.PATIENCE", 1.0)
-    for module in ("client", "querying", "texts"):
-        monkeypatch.setattr(f"provenance.search.elasticsearch.{module}.READING_PATIENCE", 0.5)
+    for name in ("client", "loading"):
+        monkeypatch.setattr(f"provenance.search.elasticsearch.{name}.PATIENCE", 1.0)
+    for name in ("client", "querying", "texts"):
+        monkeypatch.setattr(f"provenance.search.elasticsearch.{name}.READING_PATIENCE", 0.5)
 
 
 def test_password_and_certificate_open_the_door_and_stand_nowhere(
@@ -168,8 +173,6 @@ def test_an_index_that_a_full_disk_made_read_only_is_named_and_goes_on(
 
 
 def _more(modules: Given) -> Iterator[Any]:
-    from tests.elasticsearch.conftest import document, module
-
     yield from (document(module(n), "more/repo", f"more_{n}.py") for n in range(2000, 2010))
 
 
@@ -177,15 +180,22 @@ def test_an_index_that_is_gone_or_another_or_lacks_documents_is_refused(
     loaded: tuple[Path, Elasticsearch, str], modules: Given, elasticsearch_node: Node
 ) -> None:
     folder, client, name = loaded
-    (part,) = {Record.of(folder).loading.index}
     with Index.open(folder) as before:
-        assert before.engine.holding(b"computed_7(", _none(), 5).refs
-        client.delete_by_query(index=part, query={"term": {"content": 3}}, refresh=True)
-        with pytest.raises(MismatchError, match="has 247 documents of this index, not 249: it was changed"):
-            before.engine.holding(b"computed_8(", _none(), 5)
+        assert before.engine.ranked(["accumulate"], Filters(), 5).refs
+        client.delete_by_query(index=name, query={"term": {"content": 3}}, refresh=True)
+        python = Filters(languages=("python",))
+        for ask in (
+            lambda: before.engine.ranked(["tail"], Filters(), 5),
+            lambda: before.engine.frequencies("words", ["common"]),
+            lambda: before.engine.holding(b"computed_8(", python, 5),
+            lambda: before.engine.holding(b"", python, 5),
+            before.verify,
+        ):
+            with pytest.raises(MismatchError, match=r"has \d+ documents of this index, not \d+: it was changed"):
+                ask()
         client.indices.delete(index=name)
         with pytest.raises(EngineUnavailable, match="the index is not on the cluster"):
-            before.engine.holding(b"computed_8(", _none(), 5)
+            before.engine.ranked(["tail"], Filters(), 5)
     with Index.open(folder) as index, pytest.raises(EngineUnavailable, match="the index is not on the cluster"):
         search_literal(index, "computed_7(")
     with Index.open(folder) as index, pytest.raises(EngineUnavailable, match="the index is not on the cluster"):
@@ -196,10 +206,48 @@ def test_an_index_that_is_gone_or_another_or_lacks_documents_is_refused(
     client.close()
 
 
-def _none() -> Any:
-    from provenance.search.base import Filters
+def test_lists_that_are_gone_or_changed_are_noticed(
+    loaded: tuple[Path, Elasticsearch, str],
+) -> None:
+    folder, client, name = loaded
+    with Index.open(folder) as index:
+        index.verify()
+        assert index.engine.holding(b"computed_7(", Filters(), 5).refs
+        part = index.segments[0].directory / "search" / "elasticsearch.json"
+        first = f"{json.loads(part.read_text())['part']}/lists/0"
+        answer = client.get(index=name, id=first, stored_fields=["frame"], realtime=False)
+        frame = base64.b64decode(answer["fields"]["frame"][0])
+    other = base64.b64encode(frame[:-1] + bytes([frame[-1] ^ 1])).decode()
+    named = {"part": first.partition("/")[0]}
+    client.index(index=name, id=first, document={**named, "frame": other}, refresh=True)
+    with Index.open(folder) as index, pytest.raises(CorruptFile, match=r"grams.tables.*block 0 is damaged"):
+        index.verify()
+    with Index.open(folder) as index, pytest.raises(CorruptFile, match=r"grams.tables.*block 0 is damaged"):
+        index.engine.holding(b"\nreturn", Filters(), 5)  # the lists of the lowest grams come first
+    client.index(index=name, id=first.replace("/lists/", "/others/"), document={**named, "frame": other})
+    client.delete(index=name, id=first, refresh=True)  # the number of documents is what it was
+    with Index.open(folder) as index, pytest.raises(MismatchError, match="has not all of the stored texts"):
+        index.verify()
+    client.close()
 
-    return Filters()
+
+def test_what_the_folder_holds_is_answered_while_the_cluster_is_away(
+    elasticsearch_node: Node, modules: Given, tmp_path: Path, hasty: None
+) -> None:
+    folder = tmp_path / "index"
+    load(folder, modules, elasticsearch_node.url)
+    name = Record.of(folder).loading.index
+    with Index.open(folder) as index, Elasticsearch(elasticsearch_node.url) as client:
+        assert search_words(index, "computed").hits
+        client.indices.close(index=name)
+        assert search_literal(index, "computed_7(").total.value == 1
+        assert search_regex(index, r"computed_1\d\(").total.value == 10
+        with pytest.raises(EngineUnavailable):
+            search_words(index, "values")
+        with pytest.raises(EngineUnavailable):
+            search_literal(index, "computed_7(", filters=Filters(languages=("python",)))
+    with Index.open(folder) as index, pytest.raises(EngineUnavailable):
+        search_literal(index, "computed_7(")  # who opens an index sees that the cluster has it
 
 
 def test_a_mapping_of_another_version_is_refused(

@@ -14,7 +14,7 @@ from provenance.code_index import IndexedCode
 from provenance.lexing.fingerprints import fingerprint_text
 from provenance.lexing.languages import family_of_stored
 from provenance.records import ContentRef
-from provenance.search.base import Field
+from provenance.search.base import Field, Filters
 from provenance.search.words import words_of
 
 Holders = dict[Field, dict[str, set[ContentRef]]]
@@ -33,6 +33,26 @@ def holders(corpus: Any) -> Holders:
         for word in fingerprint_text(text, family).split():
             found["fingerprints"].setdefault(word, set()).add(ref)
     return found
+
+
+@pytest.mark.parametrize("limit", [0, 1, 7, 20_000])
+@pytest.mark.parametrize("part", [b"common_line = True\nnumber_", b"e_", b"no such thing"])
+def test_what_may_hold_a_string_and_passes_comes_in_pages(corpus: Any, limit: int, part: bytes) -> None:
+    index = corpus.index
+    filters = Filters(owners=("many", "frank"), repositories=("many/repo-3", "many/repo-5", "frank/fruit"))
+    wanted = {"many/repo-3", "many/repo-5", "frank/fruit"}
+    passing = [ref for ref in index.refs() if any(each.repository.lower() in wanted for _, each in index.sources(ref))]
+    expected = [ref for ref in passing if len(part) < 3 or part in index.text(ref)]
+    assert len(expected) != 0 or part == b"no such thing"
+    found: list[ContentRef] = []
+    while True:
+        page = index.engine.holding(part, filters, limit, found[-1] if found else None)
+        assert len(page.refs) <= limit
+        found.extend(page.refs)
+        if page.complete or limit == 0:
+            break
+    assert found == (expected if limit else [])
+    assert page.complete == (limit > 0 or not expected)
 
 
 @pytest.mark.parametrize("field", ["words", "fingerprints"])

@@ -7,6 +7,7 @@ from collections import Counter
 from hashlib import sha256
 from random import Random
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from provenance import kernel
 from provenance.kernel import reference
+from provenance.search.grams import head_of
 from provenance.search.words import words_of
 
 CELL, REACH = 8192, 256
@@ -32,7 +34,7 @@ def gram_file(contents: list[bytes], made_by: ModuleType = kernel) -> bytes:
     return file
 
 
-def located(file: bytes, part: bytes, after: int = -1, limit: int = ALL, **how: bool) -> list[tuple[int, int, int]]:
+def located(file: bytes, part: bytes, after: int = -1, limit: int = ALL, **how: Any) -> list[tuple[int, int, int]]:
     answer, complete = kernel.holding(file, part, after, limit, **how)
     places = list(struct.iter_unpack("<3I", answer))
     assert complete or len({content for content, _, _ in places}) == limit
@@ -40,7 +42,7 @@ def located(file: bytes, part: bytes, after: int = -1, limit: int = ALL, **how: 
     return places
 
 
-def found(file: bytes, part: bytes, after: int = -1, limit: int = ALL, **how: bool) -> list[int]:
+def found(file: bytes, part: bytes, after: int = -1, limit: int = ALL, **how: Any) -> list[int]:
     return list(dict.fromkeys(content for content, _, _ in located(file, part, after, limit, **how)))
 
 
@@ -190,22 +192,25 @@ def test_limits_are_checked() -> None:
         kernel.holding(file, b"abc", -2, 1)
 
 
-@given(texts.filter(bool), parts, st.booleans(), st.booleans())
+@given(texts, parts, st.booleans(), st.booleans(), st.integers(1, 6))
 @settings(max_examples=60, deadline=None)
-def test_grams_as_words_are_the_same_from_both_kernels_and_miss_nothing(
-    contents: list[bytes], part: bytes, fold_case: bool, verbatim: bool
+def test_lists_that_lie_elsewhere_are_read_alone_and_give_the_same_answer(
+    contents: list[bytes], part: bytes, fold_case: bool, verbatim: bool, most: int
 ) -> None:
-    wanted = kernel.wanted_words(part, fold_case=fold_case, verbatim=verbatim)
-    assert wanted == reference.wanted_words(part, fold_case=fold_case, verbatim=verbatim)
     file = gram_file(contents)
-    for number, content in enumerate(contents):
-        words = kernel.gram_words(content)
-        assert words == reference.gram_words(content)
-        held = set(words.split())
-        # Short texts have one cell, so words and the file know the same.
-        proposed = all(not held.isdisjoint(alternatives.split()) for alternatives in wanted)
+    head, lists = file[: head_of(file)], file[head_of(file) :]
+    how = {"fold_case": fold_case, "verbatim": verbatim, "most": most}
+    ranges = kernel.wanted_lists(head, part, **how)
+    assert ranges == reference.wanted_lists(head, part, **how)
+    wanted = b"".join(lists[start:end] for start, end in struct.iter_unpack("<2I", ranges))
+    expected = kernel.holding(file, part, -1, ALL, **how)
+    for made_by in (kernel, reference):
+        assert made_by.holding(head, part, -1, ALL, lists=wanted, **how) == expected
         if wanted:
-            assert proposed == (number in found(file, part, fold_case=fold_case, verbatim=verbatim))
+            with pytest.raises(ValueError, match="lists of other grams"):
+                made_by.holding(head, part, -1, ALL, lists=wanted + b"x", **how)
+    # Fewer lists propose no less.
+    assert set(found(file, part, fold_case=fold_case, verbatim=verbatim)) <= set(found(file, part, **how))
 
 
 @given(st.text(alphabet="ab é_\u00df\U0001f600\n", max_size=300))
@@ -217,19 +222,10 @@ def test_words_weigh_as_much_as_their_counts_have_digits(text: str) -> None:
 
 
 def test_words_of_a_huge_text_come_in_pieces_that_share_none() -> None:
-    from provenance.search.elasticsearch import terms
+    from provenance.search.elasticsearch import loading
 
     text = b" ".join(b"word_%d x%d x%d" % (n, n, n) for n in range(400_000))
-    pieces = [each.words for each in terms.cells_of(text) if each.words]
+    pieces = list(loading.words_of(text))
     assert len(pieces) > 1
     assert b" ".join(pieces) == kernel.weighed_words(text)
     assert sum(len(set(each.split())) for each in pieces) == len(set(words_of(text.decode())))
-
-
-def test_a_gram_as_a_word() -> None:
-    assert kernel.gram_words(b"abc") == b"YWJj"
-    assert kernel.gram_words(b"a  b").startswith(b"YSBi ~")
-    assert kernel.gram_words(b"ab") == b""
-    assert kernel.wanted_words(b"ab") == []
-    assert kernel.wanted_words("é→".encode(), fold_case=True) == []
-    assert sorted(kernel.wanted_words(b"a1b", fold_case=True)[0].split()) == [b"QTFC", b"QTFi", b"YTFC", b"YTFi"]

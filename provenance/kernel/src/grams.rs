@@ -12,8 +12,6 @@ pub(crate) const HEADER: usize = 64;
 pub(crate) const MAGIC: &[u8; 8] = b"PROVGRM\x01";
 /// Of a long string the part around its rarest gram is looked for, among the first so many bytes.
 pub(crate) const EXAMINED: usize = 1024;
-/// The shortest lists of a string that are intersected: more hardly narrow anything.
-const LISTS: usize = 64;
 /// White space that normalising changes has a gram of its own, a hash with this bit set.
 pub(crate) const LAYOUT: u32 = 1 << 24;
 
@@ -84,6 +82,9 @@ fn layout_gram(run: &[u8]) -> u32 {
     LAYOUT | hash as u32 & (LAYOUT - 1)
 }
 
+/// Where the lists of grams lie of which a cell has one.
+type Item = Vec<(u32, u32)>;
+
 /// A file of grams, as far as its header is consistent with its length.
 struct File<'a> {
     starts: &'a [[u8; 4]],
@@ -117,15 +118,16 @@ impl<'a> File<'a> {
         u32::from_le_bytes(table[at]) as usize
     }
 
-    /// Returns the list of a gram, empty where no text holds it.
-    fn list(&self, gram: u32) -> Checked<&'a [u8]> {
-        match self.grams.binary_search_by_key(&gram, |&four| u32::from_le_bytes(four)) {
-            Err(_) => Ok(&[]),
-            Ok(at) => self
-                .lists
-                .get(Self::value(self.offsets, at)..Self::value(self.offsets, at + 1))
-                .ok_or_else(|| Bad("a file of grams whose offsets are out of order".into())),
+    /// Returns where in the lists that of a gram lies; an empty range where no text holds it.
+    fn range(&self, gram: u32) -> Checked<(u32, u32)> {
+        let Ok(at) = self.grams.binary_search_by_key(&gram, |&four| u32::from_le_bytes(four)) else {
+            return Ok((0, 0));
+        };
+        let (start, end) = (u32::from_le_bytes(self.offsets[at]), u32::from_le_bytes(self.offsets[at + 1]));
+        if start > end {
+            return Err(out_of_order());
         }
+        Ok((start, end))
     }
 
     /// Sets the bits of the cells of a list.
@@ -141,15 +143,59 @@ impl<'a> File<'a> {
         }
     }
 
-    /// Returns the cells in which every one of the alternatives has a gram.
-    fn common_cells(&self, mut wanted: Vec<Vec<&[u8]>>) -> Vec<usize> {
-        wanted.sort_by_key(|lists| size_of(lists));
-        wanted.truncate(LISTS);
+    /// Returns the lists to intersect: of each item one gram at least is in every cell in which `part` may begin.
+    ///
+    /// The `most` shortest items, the shortest first. None at all: any cell may be it; `None`: no text holds `part`.
+    fn wanted(&self, part: &[u8], layout: &Layout, fold_case: bool, most: usize) -> Checked<Option<Vec<Item>>> {
+        let mut wanted: Vec<Item> = Vec::new();
+        for three in part[..part.len().min(EXAMINED)].windows(3) {
+            let grams = variants(three, fold_case);
+            let mut lists = grams.iter().map(|&gram| self.range(gram)).collect::<Checked<Item>>()?;
+            if !grams.is_empty() && size_of(&lists) == 0 {
+                return Ok(None);
+            }
+            lists.retain(|(start, end)| start < end);
+            wanted.push(lists);
+        }
+        let mut layouts: Vec<Item> = vec![Vec::new(); wanted.len()];
+        for &(place, gram) in &layout.grams {
+            // Grams that case folding leaves out tell which white space stands beside what is not ASCII.
+            if place >= wanted.len() || wanted[place].is_empty() {
+                continue;
+            }
+            let list = self.range(gram)?;
+            if list.0 == list.1 {
+                return Ok(None);
+            }
+            layouts[place].push(list);
+        }
+        if wanted.len() > REACH - 2 {
+            let rarest = (0..wanted.len()).filter(|&at| !wanted[at].is_empty()).min_by_key(|&at| size_of(&wanted[at]));
+            let start = rarest.unwrap_or(0).saturating_sub(REACH / 2 - 1).min(wanted.len() - (REACH - 2));
+            wanted = wanted.drain(start..start + REACH - 2).collect();
+            layouts = layouts.drain(start..start + REACH - 2).collect();
+        }
+        wanted.append(&mut layouts);
+        wanted.retain(|lists| !lists.is_empty());
+        wanted.sort_unstable_by(|one, other| size_of(one).cmp(&size_of(other)).then_with(|| one.cmp(other)));
+        wanted.dedup();
+        wanted.truncate(most);
+        Ok(Some(wanted))
+    }
+
+    /// Returns the cells in which every item has a gram; `lists` yields the lists of all items one after another.
+    fn common_cells<'l>(
+        &self,
+        wanted: &[Item],
+        mut lists: impl FnMut((u32, u32)) -> Checked<&'l [u8]>,
+    ) -> Checked<Vec<usize>> {
         let mut map = vec![0u8; self.cells.div_ceil(8)];
         let mut left: Option<Vec<usize>> = None;
-        for lists in &wanted {
+        for ranges in wanted {
             map.fill(0);
-            lists.iter().for_each(|list| self.mark(list, &mut map));
+            for &range in ranges {
+                self.mark(lists(range)?, &mut map);
+            }
             let holds = |cell: &usize| map[cell / 8] >> (cell & 7) & 1 == 1;
             left = Some(match left {
                 None => (0..self.cells).filter(holds).collect(),
@@ -159,12 +205,16 @@ impl<'a> File<'a> {
                 break;
             }
         }
-        left.unwrap_or_default()
+        Ok(left.unwrap_or_default())
     }
 }
 
-fn size_of(lists: &[&[u8]]) -> usize {
-    lists.iter().map(|list| list.len()).sum()
+fn out_of_order() -> Bad {
+    Bad("a file of grams whose offsets are out of order".into())
+}
+
+fn size_of(lists: &[(u32, u32)]) -> u64 {
+    lists.iter().map(|&(start, end)| u64::from(end - start)).sum()
 }
 
 /// Returns the grams that a text may have in place of three bytes; none where case folds beyond ASCII.
@@ -181,68 +231,80 @@ pub(crate) fn variants(three: &[u8], fold_case: bool) -> Vec<u32> {
     found
 }
 
-/// Returns where `part` may begin in contents behind `after`, ascending, in at most `limit` of these, and whether
+/// A string that is looked for.
+pub struct Sought<'a> {
+    /// Its bytes.
+    pub part: &'a [u8],
+    /// Whether ASCII letters match in either case, and anything else matches anything.
+    pub fold_case: bool,
+    /// Whether it is a range of source text, not of normalised text.
+    pub verbatim: bool,
+    /// How many items are intersected at most.
+    pub most: i64,
+}
+
+impl Sought<'_> {
+    fn lists(&self, file: &File) -> Checked<Option<Vec<Item>>> {
+        let most = at_least(1, "most", self.most)?;
+        let mut normalised = Vec::new();
+        let mut layout = Layout::default();
+        let part = if self.verbatim {
+            layout.read(self.part, &mut normalised);
+            &normalised
+        } else {
+            self.part
+        };
+        file.wanted(part, &layout, self.fold_case, most)
+    }
+}
+
+/// Returns the ranges of the lists that `holding` reads, one after another: pairs.
+pub fn wanted_lists(file: &[u8], sought: &Sought) -> Checked<Vec<u32>> {
+    let wanted = sought.lists(&File::new(file)?)?.unwrap_or_default();
+    Ok(wanted.into_iter().flatten().flat_map(|(start, end)| [start, end]).collect())
+}
+
+/// Returns where a string may begin in contents behind `after`, ascending, in at most `limit` of these, and whether
 /// there are no more: triples of a content and a range of its source text.
+///
+/// `lists` are those that `wanted_lists` names, where they are not in `file`.
 pub fn holding(
     file: &[u8],
-    part: &[u8],
+    lists: Option<&[u8]>,
+    sought: &Sought,
     after: i64,
     limit: i64,
-    fold_case: bool,
-    verbatim: bool,
 ) -> Checked<(Vec<u32>, bool)> {
     let limit = at_least(0, "limit", limit)?;
-    let mut normalised = Vec::new();
-    let mut layout = Layout::default();
-    let part = if verbatim {
-        layout.read(part, &mut normalised);
-        &normalised
-    } else {
-        part
-    };
     let file = File::new(file)?;
     let contents = file.starts.len() - 1;
     let first = usize::try_from(after + 1).map_err(|_| Bad(format!("after is {after}, must be at least -1")))?;
-    let mut wanted: Vec<Vec<&[u8]>> = Vec::new();
-    for three in part[..part.len().min(EXAMINED)].windows(3) {
-        let grams = variants(three, fold_case);
-        let mut lists = Vec::with_capacity(grams.len());
-        for &gram in &grams {
-            lists.push(file.list(gram)?);
-        }
-        if !grams.is_empty() && size_of(&lists) == 0 {
-            return Ok((Vec::new(), true));
-        }
-        wanted.push(lists);
-    }
-    let mut layouts: Vec<Vec<&[u8]>> = vec![Vec::new(); wanted.len()];
-    for (place, gram) in layout.grams {
-        // Grams that case folding leaves out tell which white space stands beside what is not ASCII.
-        if place >= wanted.len() || wanted[place].is_empty() {
-            continue;
-        }
-        let list = file.list(gram)?;
-        if list.is_empty() {
-            return Ok((Vec::new(), true));
-        }
-        layouts[place].push(list);
-    }
-    if wanted.len() > REACH - 2 {
-        let rarest = (0..wanted.len()).filter(|&at| !wanted[at].is_empty()).min_by_key(|&at| size_of(&wanted[at]));
-        let start = rarest.unwrap_or(0).saturating_sub(REACH / 2 - 1).min(wanted.len() - (REACH - 2));
-        wanted = wanted.drain(start..start + REACH - 2).collect();
-        layouts = layouts.drain(start..start + REACH - 2).collect();
-    }
-    wanted.append(&mut layouts);
-    wanted.retain(|lists| !lists.is_empty());
+    let Some(wanted) = sought.lists(&file)? else {
+        return Ok((Vec::new(), true));
+    };
     let mut found: Vec<u32> = Vec::new();
     if wanted.is_empty() {
         let end = contents.min(first.saturating_add(limit));
         found.extend((first.min(end)..end).flat_map(|content| [content as u32, 0, u32::MAX]));
         return Ok((found, end == contents || first >= contents));
     }
+    let cells = match lists {
+        None => file.common_cells(&wanted, |(start, end)| {
+            file.lists.get(start as usize..end as usize).ok_or_else(out_of_order)
+        })?,
+        Some(mut rest) => {
+            if rest.len() as u64 != wanted.iter().map(|ranges| size_of(ranges)).sum::<u64>() {
+                return Err(Bad("lists of other grams than those that are wanted".into()));
+            }
+            file.common_cells(&wanted, |(start, end)| {
+                let (list, behind) = rest.split_at((end - start) as usize);
+                rest = behind;
+                Ok(list)
+            })?
+        }
+    };
     let (mut next, mut left) = (first, limit);
-    for cell in file.common_cells(wanted) {
+    for cell in cells {
         if next > contents || cell < File::value(file.starts, next) {
             continue;
         }

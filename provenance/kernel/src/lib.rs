@@ -13,7 +13,6 @@ pub mod collect;
 pub mod filter;
 pub mod find;
 pub mod gram_collector;
-pub mod gram_words;
 pub mod grams;
 pub mod isa;
 pub mod lex;

@@ -6,6 +6,7 @@ mod stream;
 
 use crate::collect::Collector;
 use crate::filter::{self, Filter};
+use crate::grams::Sought;
 use crate::pybloom::Pybloom;
 use crate::windows::Windows;
 use crate::{Bad, Checked, at_least, find, gram_collector, runs, samples, sorting};
@@ -407,24 +408,29 @@ mod _native {
     }
 
     #[pyfunction]
-    fn gram_words<'py>(py: Python<'py>, text: View) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &py.detach(|| crate::gram_words::gram_words(text.bytes())))
-    }
-
-    #[pyfunction]
     fn weighed_words<'py>(py: Python<'py>, text: View) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &py.detach(|| crate::words::weighed_words(text.bytes())))
     }
 
     #[pyfunction]
-    #[pyo3(signature = (part, *, fold_case = false, verbatim = false))]
-    fn wanted_words<'py>(py: Python<'py>, part: View, fold_case: bool, verbatim: bool) -> Vec<Bound<'py, PyBytes>> {
-        let wanted = crate::gram_words::wanted_words(part.bytes(), fold_case, verbatim);
-        wanted.iter().map(|words| PyBytes::new(py, words)).collect()
+    #[pyo3(signature = (grams, part, *, fold_case = false, verbatim = false, most = 64))]
+    fn wanted_lists<'py>(
+        py: Python<'py>,
+        grams: View,
+        part: View,
+        fold_case: bool,
+        verbatim: bool,
+        most: i64,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let sought = Sought { part: part.bytes(), fold_case, verbatim, most };
+        let ranges = py.detach(|| crate::grams::wanted_lists(grams.bytes(), &sought))?;
+        let ranges: Vec<u8> = ranges.iter().flat_map(|number| number.to_le_bytes()).collect();
+        Ok(PyBytes::new(py, &ranges))
     }
 
     #[pyfunction]
-    #[pyo3(signature = (grams, part, after, limit, *, fold_case = false, verbatim = false))]
+    #[pyo3(signature = (grams, part, after, limit, *, fold_case = false, verbatim = false, most = 64, lists = None))]
+    #[allow(clippy::too_many_arguments)]
     fn holding<'py>(
         py: Python<'py>,
         grams: View,
@@ -433,9 +439,12 @@ mod _native {
         limit: i64,
         fold_case: bool,
         verbatim: bool,
+        most: i64,
+        lists: Option<View>,
     ) -> PyResult<(Bound<'py, PyBytes>, bool)> {
-        let (found, complete) =
-            py.detach(|| crate::grams::holding(grams.bytes(), part.bytes(), after, limit, fold_case, verbatim))?;
+        let sought = Sought { part: part.bytes(), fold_case, verbatim, most };
+        let lists = lists.as_ref().map(View::bytes);
+        let (found, complete) = py.detach(|| crate::grams::holding(grams.bytes(), lists, &sought, after, limit))?;
         let found: Vec<u8> = found.iter().flat_map(|number| number.to_le_bytes()).collect();
         Ok((PyBytes::new(py, &found), complete))
     }

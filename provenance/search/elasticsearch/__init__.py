@@ -1,1 +1,1 @@
-"""The cluster engine: grams, words and keywords of every content in one index of an Elasticsearch 8 or 9 cluster."""
+"""The cluster engine: words, fingerprints and keywords of contents in an index of an Elasticsearch 8 or 9 cluster."""

@@ -94,7 +94,10 @@ def version_of(about: Mapping[str, Any]) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one segment has on the cluster: contents, engine documents, and frames of texts; None while it is loaded."""
+    """What one segment has on the cluster: contents, engine documents, frames of texts and of lists of grams.
+
+    None while it is loaded; releases before mapping 4 had no lists.
+    """
 
     part: str
     index: str
@@ -102,6 +105,7 @@ class Part:
     contents: int | None
     documents: int | None
     frames: int | None
+    lists: int | None = None
 
     @classmethod
     def of(cls, segment: Path) -> Part:

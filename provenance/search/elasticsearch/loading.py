@@ -1,4 +1,4 @@
-"""Loading one segment: its contents become engine documents of one *part*, sent in bulk.
+"""Loading one segment: its gram file, and engine documents of one *part*, sent in bulk.
 
 A part has a name of its own, used once: what a killed build left under another name is asked by nobody. It is recorded
 in the segment's folder before anything is sent, and deleted with the folder. Every document has an id that its address
@@ -11,7 +11,7 @@ import json
 import secrets
 from base64 import b64encode
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
+from provenance import kernel
 from provenance.errors import EngineUnavailable
 from provenance.records import Source
 from provenance.search.elasticsearch.client import (
@@ -32,15 +33,16 @@ from provenance.search.elasticsearch.client import (
 )
 from provenance.search.elasticsearch.cluster import FOLDER, NAME, Cluster, Part, Record
 from provenance.search.elasticsearch.mapping import KEYWORDS
-from provenance.search.elasticsearch.terms import cells_of
-from provenance.search.elasticsearch.texts import frame_id
+from provenance.search.elasticsearch.texts import Kind, frame_id
 from provenance.search.filtering import keywords
-from provenance.storage import fsync, refusals_named
-from provenance.store import frames_of
+from provenance.search.grams import GRAMS, HEAD, LISTS, head_of
+from provenance.storage import fsync_all, refusals_named
+from provenance.store import LEAST_BLOCK_BYTES, BlockWriter, frames_of, write_tables
 
 _BODY_BYTES = 4 << 20
 """What one request holds, about; a document has at most a few MB, far from the 100 MB a cluster takes."""
 _SENDERS = 2
+_PIECE = 8 << 20
 
 
 class ElasticsearchWriter:
@@ -59,9 +61,9 @@ class ElasticsearchWriter:
         self._part.keep(directory)
         self._client = connect(self._cluster.url)
         self._bulk = Bulk(self._client, self._cluster)
+        self._grams = kernel.GramCollector()
         self._contents = 0
         self._documents = 0
-        self._frames = 0
 
     def add(self, content: int, text: bytes, sources: Sequence[Source], fingerprints: str = "") -> None:
         """Load one content."""
@@ -70,23 +72,27 @@ class ElasticsearchWriter:
         fixed |= {field: getattr(words, name) for field, name in KEYWORDS if getattr(words, name)}
         opened = json.dumps(fixed).encode("ascii")[:-1]
         self._contents += 1
-        for number, cell in enumerate(cells_of(text)):
-            alone = b"true" if cell.alone else b"false"
+        self._grams.add(text)
+        for number, piece in enumerate(words_of(text)):
             self._bulk.add(
                 b'{"index":{"_id":"%s/%d/%d"}}\n' % (self._part.part.encode(), content, number)
-                # Neither grams nor words hold a character that JSON escapes.
-                + b'%s,"cell":%d,"start":%d,"end":%d,"alone":%s' % (opened, number, cell.start, cell.end, alone)
-                + (b',"grams":"%s"' % cell.grams if cell.grams else b"")
-                + (b',"words":"%s"' % cell.words if cell.words else b"")
+                # No word holds a character that JSON escapes.
+                + b'%s,"piece":%d' % (opened, number)
+                + (b',"words":"%s"' % piece if piece else b"")
                 + (b',"fingerprints":"%s"' % fingerprints.encode("ascii") if fingerprints and number == 0 else b"")
                 + b"}\n"
             )
             self._documents += 1
 
     def finish(self) -> list[str]:
-        """Send the rest, see that all of it is there, and record how much."""
+        """Write the grams, send the rest, see that all of it is there, and record how much."""
+        frames, lists, names = 0, 0, [GRAMS]
         if self.takes_texts:
-            self._add_texts()
+            frames = self._add_frames("text", self._directory / "text.blk")
+            lists, names = self._add_lists(), [HEAD, LISTS]
+        else:
+            with refusals_named(self._directory):
+                (self._directory / FOLDER / GRAMS).write_bytes(self._grams.finish())
         self._bulk.finish()
         index, part = self._cluster.index, self._part.part
         with answering(self._cluster.url):
@@ -98,24 +104,64 @@ class ElasticsearchWriter:
                 f"{self._cluster.url}: of {self._documents} documents sent {found} are there; run the build again"
             )
         self._client.close()
-        replace(self._part, contents=self._contents, documents=found, frames=self._frames).keep(self._directory)
+        replace(self._part, contents=self._contents, documents=found, frames=frames, lists=lists).keep(self._directory)
         with refusals_named(self._directory):
-            fsync(self._directory / FOLDER)
-        return [f"{FOLDER}/{NAME}"]
+            folder = self._directory / FOLDER
+            fsync_all([*(folder / name for name in names), folder])
+        return [f"{FOLDER}/{name}" for name in (NAME, *names)]
 
-    def _add_texts(self) -> None:
+    def _add_lists(self) -> int:
+        """Write the head of the gram file and send its lists, in blocks as small as can be: one list is read of each.
+
+        Returns how many blocks.
+        """
+        folder = self._directory / FOLDER
+        grams = self._grams.finish()
+        with refusals_named(self._directory):
+            (folder / HEAD).write_bytes(grams[: head_of(grams)])
+            whole = (folder / LISTS).with_suffix(".blk")
+            writer = BlockWriter(whole, block_bytes=LEAST_BLOCK_BYTES)
+            writer.append(grams[head_of(grams) :])
+            writer.finish(durable=False)
+            sent = self._add_frames("lists", whole)
+            write_tables(whole, folder / LISTS)
+            whole.unlink()
+        return sent
+
+    def _add_frames(self, kind: Kind, path: Path) -> int:
         part = self._part.part
-        for block, frame in enumerate(frames_of(self._directory / "text.blk")):
+        sent = 0
+        for sent, frame in enumerate(frames_of(path), 1):
             self._bulk.add(
                 b'{"index":{"_id":"%s"}}\n{"part":"%s","frame":"%s"}\n'
-                % (frame_id(part, block).encode(), part.encode(), b64encode(frame))
+                % (frame_id(part, kind, sent - 1).encode(), part.encode(), b64encode(frame))
             )
-            self._documents += 1
+        self._documents += sent
+        return sent
 
     def abandon(self) -> None:
         """Stop sending; what was sent goes with the segment's folder."""
         self._bulk.stop()
         self._client.close()
+
+
+def words_of(text: bytes) -> Iterator[bytes]:
+    """Yield the words of a text, as often as they weigh (`kernel.weighed_words`), each word in one piece alone.
+
+    There is at least one piece. The cluster takes 100 MB at once, and a text may be larger.
+    """
+    words = kernel.weighed_words(text)
+    start = 0
+    while len(words) - start > _PIECE:
+        end = words.find(b" ", start + _PIECE - 1)
+        if end < 0:
+            break
+        word = words[words.rfind(b" ", 0, end) + 1 : end]
+        while end < len(words) and words[end + 1 : end + 2 + len(word)].rstrip(b" ") == word:
+            end += len(word) + 1
+        yield words[start:end]
+        start = end + 1
+    yield words[start:]
 
 
 class Bulk:

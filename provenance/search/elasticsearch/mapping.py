@@ -1,14 +1,15 @@
 """Fields and settings of an index (ARCHITECTURE.md, Elasticsearch), decided by measurement on a node.
 
-One engine document a *cell* of a content, and most contents have one. Nothing of it is stored, only indexed. Where the
-texts lie on the cluster, too, there is one more document a block of the segment's block file.
+One engine document a *piece* of a content, and all but huge contents have one. Nothing of it is stored, only indexed.
+Where the texts lie on the cluster, too, there is one more document a block of the segment's block file, and of the
+lists of its gram file.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-VERSION = 3
+VERSION = 4
 """Changes with fields or with the rule of terms; an index of another version is not asked."""
 PREFIX = f"provenance-{VERSION}-"
 """What names of indices begin with: the template of their version is for those."""
@@ -17,7 +18,7 @@ TEMPLATE = f"provenance-{VERSION}"
 KEYWORDS = (("language", "languages"), ("repository", "repositories"), ("owner", "owners"), ("license", "licenses"))
 """Fields of the index, and what they are called in `Filters` and `Keywords`."""
 
-ORDER = ("part", "content", "start", "end")
+ORDER = ("part", "content", "piece")
 """The order of addresses; the index is sorted like that, so that a page of what is common ends early."""
 
 
@@ -44,11 +45,7 @@ def template() -> dict[str, Any]:
         "properties": {
             "part": {"type": "keyword"},
             "content": {"type": "integer"},
-            "start": {"type": "long", "index": False},
-            "end": {"type": "long", "index": False},
-            "cell": {"type": "integer", "doc_values": False},
-            "alone": {"type": "boolean", "doc_values": False},
-            "grams": {"type": "text", "analyzer": "terms", "index_options": "docs", "norms": False},
+            "piece": {"type": "integer"},
             "words": {"type": "text", "analyzer": "terms", "index_options": "freqs", "norms": True},
             "fingerprints": {"type": "text", "analyzer": "terms", "index_options": "docs", "norms": False},
             **{name: keyword for name, _ in KEYWORDS},

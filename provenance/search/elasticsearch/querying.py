@@ -1,13 +1,15 @@
 """Asking a cluster: every question is one request, and every answer is known to come from the whole index.
 
-Beside each question the documents of the snapshot's parts are counted. An index that was made anew, restored in part or
-is still being loaded has another number, and is refused. An answer without a shard, or that ran out of time, is an
-error, too: never fewer hits.
+What holds a string is found in the gram files, of which the cluster has the lists where it has the texts, and nothing
+where these lie in the folder.
+Beside each question to the engine the documents of the snapshot's parts are counted. An index that was made anew,
+restored in part or is still being loaded has another number, and is refused. An answer without a shard, or that ran out
+of time, is an error, too: never fewer hits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +27,13 @@ from provenance.search.elasticsearch.client import (
     meaning,
     patiently,
 )
-from provenance.search.elasticsearch.cluster import Part, cluster_of
+from provenance.search.elasticsearch.cluster import FOLDER, Part, cluster_of
 from provenance.search.elasticsearch.mapping import KEYWORDS, ORDER
-from provenance.search.elasticsearch.terms import wanted
+from provenance.search.elasticsearch.texts import ClusterFrames, expect
 from provenance.search.filtering import indexed
+from provenance.search.grams import GRAMS, HEAD, LISTS, Found, GramFile, How, collected
 from provenance.search.words import WORD_BYTES
+from provenance.store import BlockReader
 
 _WINDOW = 10_000
 """Hits that a cluster gives at once (index.max_result_window)."""
@@ -39,8 +43,14 @@ _TIMEOUT = f"{ANSWER_SECONDS * 0.8:.0f}s"
 """When the cluster itself gives up, before we no longer listen: else it would work on for nobody."""
 _SPARE = 64
 """Hits fetched beyond the texts wanted: a text may have several, and one more tells that there are more texts."""
-_BEHIND = 1 << 33
-"""Behind any place in a text."""
+_BEHIND = (1 << 31) - 1
+"""Behind any piece of a text."""
+_PROPOSED = 8192
+"""Candidates that are compared with filters at once, fewer than `_WINDOW`."""
+_ALTERNATIVES = 256
+"""Segments whose candidates are named in one question."""
+_AHEAD = 24
+"""Segments whose lists of grams are fetched at once: eight or so each."""
 _KEPT_WORDS = 65_536
 _COUNTED = 512
 """Words counted in one question."""
@@ -70,12 +80,19 @@ class ElasticsearchEngine:
         self._numbers = {part.part: number for number, part in enumerate(self._parts)}
         self._expected = sum(part.documents or 0 for part in self._parts)
         self._frequencies: dict[tuple[Field, str], int] = {}
+        self._grams: list[GramFile] = []
         if not directories:
             return
         self._cluster = cluster_of(directories[0].parent.parent, self._parts)
         self._client = connect(self._cluster.url)
-        self._cluster.check(self._client)
-        self._ask([])
+        try:
+            self._cluster.check(self._client)
+            self._ask([])
+            for directory in directories:
+                self._grams.append(_gram_file(directory))
+        except BaseException:
+            self.close()
+            raise
 
     def holding(
         self,
@@ -87,14 +104,74 @@ class ElasticsearchEngine:
         fold_case: bool = False,
         verbatim: bool = False,
     ) -> Candidates:
-        """Find contents that may hold ``part``."""
-        grams = _grams(*wanted(part, fold_case=fold_case, verbatim=verbatim))
+        """Find contents that may hold ``part``. The cluster is asked for the lists that it has, and about filters."""
+        how: How = {"fold_case": fold_case, "verbatim": verbatim}
         conditions = _keywords(filters)
-        if grams:
-            return self._page([*grams, *conditions], limit, after)
-        if conditions:
-            return self._page([{"term": {"cell": 0}}, *conditions], limit, after)
-        return self._all(limit, after)
+        if not conditions:
+            return self._proposed(part, limit, after, how)
+        if len(part) < 3:
+            return self._page([{"term": {"piece": 0}}, *conditions], limit, after)
+        refs: list[ContentRef] = []
+        places: list[tuple[tuple[int, int], ...]] = []
+        size = min(max(limit, _SPARE), _PROPOSED)
+        while True:
+            proposed = self._proposed(part, size, after, how)
+            passing = self._passing(proposed.refs, conditions)
+            for ref, where in zip(proposed.refs, proposed.places, strict=True):
+                if ref in passing:
+                    if len(refs) == limit:
+                        return Candidates(tuple(refs), False, tuple(places))
+                    refs.append(ref)
+                    places.append(where)
+            if proposed.complete:
+                return Candidates(tuple(refs), True, tuple(places))
+            after = proposed.refs[-1]
+            size = min(4 * size, _PROPOSED)
+
+    def _proposed(self, part: bytes, limit: int, after: ContentRef | None, how: How) -> Candidates:
+        """Return contents that may hold ``part``, whatever their documents."""
+        ahead = 0
+
+        def holding(number: int, limit: int, behind: int) -> Found:
+            nonlocal ahead
+            if number >= ahead:
+                ahead = number + _AHEAD
+                wanted = [each for grams in self._grams[number:ahead] for each in grams.elsewhere(part, **how)]
+                expect((frames, blocks) for frames, blocks in wanted if isinstance(frames, ClusterFrames))
+            return self._grams[number].holding(part, behind, limit, **how)
+
+        return collected(holding, len(self._grams), limit, after)
+
+    def _passing(self, refs: Iterable[ContentRef], conditions: list[Query]) -> set[ContentRef]:
+        """Return those of some contents, `_PROPOSED` at most, that meet conditions."""
+        contents: dict[int, list[int]] = {}
+        for ref in refs:
+            contents.setdefault(ref.segment, []).append(ref.content)
+        named: list[Query] = [
+            {"bool": {"filter": [{"term": {"part": self._parts[number].part}}, {"terms": {"content": some}}]}}
+            for number, some in contents.items()
+        ]
+        if not named:
+            return set()
+        questions: list[Query] = [
+            {
+                "size": _WINDOW,
+                "query": {
+                    "bool": {
+                        "filter": [
+                            {"bool": {"should": named[first : first + _ALTERNATIVES]}},
+                            {"term": {"piece": 0}},
+                            *conditions,
+                        ]
+                    }
+                },
+                "sort": list(ORDER),
+                "track_total_hits": False,
+            }
+            for first in range(0, len(named), _ALTERNATIVES)
+        ]
+        found = [hit["sort"] for answer in self._ask(questions) for hit in _hits(answer)]
+        return {ContentRef(self._numbers[part], content) for part, content, _ in found}
 
     def ranked(self, words: Sequence[str], filters: Filters, limit: int) -> Candidates:
         """Find the best contents of every part."""
@@ -138,7 +215,7 @@ class ElasticsearchEngine:
     def weighted(self, field: Field, weights: Mapping[str, float], limit: int) -> list[tuple[ContentRef, float]]:
         """Find the contents with the largest sums of the weights of their words.
 
-        A content has all its words in its first cell, unless they take more than `terms` puts into one.
+        A content has all its words in its first piece, unless they take more than `loading` puts into one.
         """
         terms = [word for word in weights if len(word.encode()) <= WORD_BYTES]
         if not terms or not self._parts:
@@ -163,8 +240,19 @@ class ElasticsearchEngine:
                 return found
             size = min(4 * size, TIED)
 
+    def verify(self) -> None:
+        """Count what is on the cluster, and read the lists that are there."""
+        if self._parts:
+            self._cluster.check(self._client)
+            self._ask([])
+        for grams in self._grams:
+            grams.verify()
+
     def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of files and connections."""
+        for grams in self._grams:
+            grams.close()
+        self._grams = []
         if self._parts:
             self._client.close()
 
@@ -183,25 +271,14 @@ class ElasticsearchEngine:
         self._frequencies.update(zip(((field, word) for word in words), counts, strict=True))
         return counts
 
-    def _all(self, limit: int, after: ContentRef | None) -> Candidates:
-        """Return contents without asking: all may be it."""
-        refs: list[ContentRef] = []
-        for number in range(after.segment if after is not None else 0, len(self._parts)):
-            first = after.content + 1 if after is not None and number == after.segment else 0
-            for content in range(first, self._parts[number].contents or 0):
-                if len(refs) == limit:
-                    return Candidates(tuple(refs), False)
-                refs.append(ContentRef(number, content))
-        return Candidates(tuple(refs), True)
-
     def _page(self, conditions: list[Query], limit: int, after: ContentRef | None) -> Candidates:
-        """Return contents with a cell that meets the conditions, ascending by address."""
+        """Return contents with a piece that meets the conditions, ascending by address."""
         if not self._parts:
             return Candidates((), True)
-        places: dict[ContentRef, list[tuple[int, int]]] = {}
+        refs: dict[ContentRef, None] = {}
         behind: list[Any] | None = None
         if after is not None:
-            behind = [self._parts[after.segment].part, after.content, _BEHIND, _BEHIND]
+            behind = [self._parts[after.segment].part, after.content, _BEHIND]
         size = min(_WINDOW, limit + _SPARE)
         while True:
             question: Query = {
@@ -215,13 +292,13 @@ class ElasticsearchEngine:
             (answer,) = self._ask([question])
             hits = _hits(answer)
             for hit in hits:
-                part, content, start, end = behind = hit["sort"]
+                part, content, _ = behind = hit["sort"]
                 ref = ContentRef(self._numbers[part], content)
-                if ref not in places and len(places) >= limit:
-                    return _candidates(places, False)
-                places.setdefault(ref, []).append((start, end))
+                if ref not in refs and len(refs) >= limit:
+                    return Candidates(tuple(refs), False)
+                refs[ref] = None
             if len(hits) < size:
-                return _candidates(places, True)
+                return Candidates(tuple(refs), True)
 
     def _snapshot(self) -> Query:
         return {"terms": {"part": list(self._numbers)}}
@@ -277,26 +354,6 @@ def _hits(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return found
 
 
-def _candidates(places: Mapping[ContentRef, list[tuple[int, int]]], complete: bool) -> Candidates:
-    return Candidates(tuple(places), complete, tuple(map(tuple, places.values())))
-
-
-def _grams(of_one: list[list[str]], of_many: list[list[str]]) -> list[Query]:
-    """Return the conditions on a cell, which differ for texts of one cell and of many."""
-    if of_one == of_many:
-        return _having(of_one)
-    alternatives = [
-        {"bool": {"filter": [{"term": {"alone": alone}}, *_having(lists)]}}
-        for alone, lists in ((True, of_one), (False, of_many))
-    ]
-    return [{"bool": {"should": alternatives}}]
-
-
-def _having(lists: list[list[str]]) -> list[Query]:
-    # A cluster takes one term as it is, and makes a query of its own of several.
-    return [{"term": {"grams": grams[0]}} if len(grams) == 1 else {"terms": {"grams": grams}} for grams in lists]
-
-
 def _keywords(filters: Filters) -> list[Query]:
     conditions: list[Query] = []
     for field, name in KEYWORDS:
@@ -304,3 +361,10 @@ def _keywords(filters: Filters) -> list[Query]:
         if values:
             conditions.append({"terms": {field: list(values)}})
     return conditions
+
+
+def _gram_file(segment: Path) -> GramFile:
+    folder = segment / FOLDER
+    if not (folder / LISTS).exists():
+        return GramFile(folder / GRAMS)
+    return GramFile(folder / HEAD, BlockReader(folder / LISTS, ClusterFrames(segment, "lists")))

@@ -1,6 +1,6 @@
-"""Stored texts on the cluster: the frames of a segment's block file, an engine document each.
+"""Stored texts and lists of grams on the cluster: the frames of a segment's block files, an engine document each.
 
-The file's tables stay in the folder (`provenance.store`), so that lengths are known without asking, and a frame is what
+A file's tables stay in the folder (`provenance.store`), so that lengths are known without asking, and a frame is what
 its file says or an error. Frames that were fetched are kept, compressed, up to `KEPT_BYTES` for all segments together.
 """
 
@@ -11,6 +11,7 @@ from base64 import b64decode
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 from weakref import WeakValueDictionary
 
 from provenance.errors import EngineUnavailable, MismatchError
@@ -28,16 +29,18 @@ from provenance.search.elasticsearch.cluster import Cluster, Part, Record
 KEPT_BYTES = 64 << 20
 _AHEAD = 32
 """Frames fetched at once for who reads a segment from end to end."""
-_TOGETHER = 128
+_TOGETHER = 256
 _WANTED = ("docs.found", "docs.fields.frame", "docs.error.type", "docs.error.root_cause.type", "docs.status")
 
-Key = tuple[str, int]
-"""A part and the number of a block in it."""
+Kind = Literal["text", "lists"]
+"""What a block file of a segment holds: its texts, or the lists of its gram file."""
+Key = tuple[str, Kind, int]
+"""A part, and the number of a block in one of its files."""
 
 
-def frame_id(part: str, block: int) -> str:
+def frame_id(part: str, kind: Kind, block: int) -> str:
     """Return the id of a frame's document."""
-    return f"{part}/text/{block}"
+    return f"{part}/{kind}/{block}"
 
 
 class Texts:
@@ -105,31 +108,33 @@ class Texts:
                 raise EngineUnavailable(f"{url}: {meaning(failed.get('status', 503), cause_of(failed))}")
         if not all(each["found"] for each in documents):
             raise MismatchError(
-                f"{url}: {index} has not all of the stored texts: it was changed, or not restored in full; "
+                f"{url}: {index} has not all of the stored texts and grams: it was changed, or not restored in full; "
                 "build the index again"
             )
         return [b64decode(each["fields"]["frame"][0]) for each in documents]
 
 
 class ClusterFrames:
-    """The frames of one segment."""
+    """The frames of one block file of a segment."""
 
-    def __init__(self, segment: Path) -> None:
+    def __init__(self, segment: Path, kind: Kind = "text") -> None:
         """Take the segment in a folder of an index."""
         part = Part.of(segment)
         cluster = Record.of(segment.parent.parent).holder(part)
-        if cluster is None or part.frames is None:
+        count = part.frames if kind == "text" else part.lists
+        if cluster is None or count is None:
             raise MismatchError(f"{segment}: its texts were loaded into {part.index}, which the index does not name")
         self._texts: Texts | None = _shared(cluster)
         self.part = part.part
-        self._count = part.frames
+        self._kind = kind
+        self._count = count
         self._last = -2
 
     def frame(self, block: int) -> bytes:
         """Return one frame; those behind it come with it, where the one before it was asked for last."""
         end = min(self._count, block + _AHEAD) if block == self._last + 1 else block + 1
         self._last = block
-        return self.shared().frame((self.part, block), [(self.part, each) for each in range(block + 1, end)])
+        return self.shared().frame(self.key(block), [self.key(each) for each in range(block + 1, end)])
 
     def expect(self, blocks: Sequence[int]) -> None:
         """Fetch frames that will be asked for next."""
@@ -138,6 +143,10 @@ class ClusterFrames:
     def close(self) -> None:
         """Let go of what is shared; asking afterwards raises `ValueError`."""
         self._texts = None
+
+    def key(self, block: int) -> Key:
+        """Return what a frame is fetched by."""
+        return self.part, self._kind, block
 
     def shared(self) -> Texts:
         """Return what fetches for all segments of the index."""
@@ -150,7 +159,7 @@ def expect(wanted: Iterable[tuple[ClusterFrames, Sequence[int]]]) -> None:
     """Fetch frames of several segments, all in one go."""
     keys: dict[Texts, list[Key]] = {}
     for frames, blocks in wanted:
-        keys.setdefault(frames.shared(), []).extend((frames.part, block) for block in blocks)
+        keys.setdefault(frames.shared(), []).extend(map(frames.key, blocks))
     for texts, some in keys.items():
         texts.fetch(some)
 
