@@ -1,4 +1,4 @@
-"""The block file: byte strings by ordinal, compressed in blocks, of 64 KiB as a rule (ARCHITECTURE.md, Block file).
+"""The block file: byte strings by ordinal, compressed in blocks, of 32 KiB as a rule (ARCHITECTURE.md, Block file).
 
 The concatenation of all records is one logical stream, cut after every block's bytes whatever the records; so one
 record costs at most two blocks more than its own length, and small neighbours share one compression context.
@@ -31,13 +31,14 @@ MAGIC = b"PROVBLK\x01"
 TABLES_MAGIC = b"PROVBLT\x01"
 FOOTER_MAGIC = b"PROVBLKE"
 VERSION = 1
-BLOCK_BYTES = 65536
+BLOCK_BYTES = 32768
 LEAST_BLOCK_BYTES = 4096
+MOST_BLOCK_BYTES = 65536
 LEVEL = 3
 _HEADER = struct.Struct("<8sII")
 _FOOTER = struct.Struct("<QQQQ8s")
 _PAIR = struct.Struct("<QQ")
-_CACHED_BLOCKS = 16
+_CACHED_BYTES = 1 << 20
 
 
 class Frames(Protocol):
@@ -71,7 +72,7 @@ class BlockWriter:
     ) -> None:
         """Create the file; ``compressor`` (from `new_compressor`) may serve several writers of one thread.
 
-        ``block_bytes``, from `LEAST_BLOCK_BYTES` to `BLOCK_BYTES`, is what is read at once.
+        ``block_bytes``, from `LEAST_BLOCK_BYTES` to `MOST_BLOCK_BYTES`, is what is read at once.
         """
         self.path = os.fspath(path)
         self._block_bytes = block_bytes
@@ -217,7 +218,7 @@ class BlockReader:
         if version != VERSION:
             raise IncompatibleVersion(self.path, version, VERSION)
         blocks, records, tables, checksum, end = _FOOTER.unpack(self._read(length - _FOOTER.size, _FOOTER.size))
-        if not LEAST_BLOCK_BYTES <= block_bytes <= BLOCK_BYTES or end != FOOTER_MAGIC:
+        if not LEAST_BLOCK_BYTES <= block_bytes <= MOST_BLOCK_BYTES or end != FOOTER_MAGIC:
             raise CorruptFile(self.path, "truncated, or damaged in its header or footer")
         self._block_bytes: int = block_bytes
         self._frames_end = tables
@@ -370,7 +371,7 @@ class BlockReader:
         content = self._decompress(block)
         with self._lock:
             self._cache[block] = content
-            if len(self._cache) > _CACHED_BLOCKS:
+            if len(self._cache) * self._block_bytes > _CACHED_BYTES:
                 self._cache.popitem(last=False)
         return content
 

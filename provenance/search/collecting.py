@@ -27,7 +27,9 @@ from provenance.search.streams import FIRST_PAGE, CandidateStream, Places
 from provenance.text import Offsets
 
 _BATCH = 16
-_BATCHES = 8
+"""Candidates of the first page that are fetched together."""
+_THREAD_BATCH = 32
+_BATCHES = 4
 """Candidates behind the first page are verified by several threads, so many batches of so many at a time."""
 
 
@@ -117,7 +119,7 @@ class Verifier:
             for ref, places in batch:
                 yield self._check(ref, places)
         while True:
-            batches = [batch for _ in range(_BATCHES) if (batch := list(islice(located, _BATCH)))]
+            batches = [batch for _ in range(_BATCHES) if (batch := list(islice(located, _THREAD_BATCH)))]
             if not batches:
                 return
             for checked in _threads().map(self._check_all, batches):
