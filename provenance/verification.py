@@ -28,6 +28,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import xxhash
+
 from provenance import kernel
 from provenance.index import Index
 from provenance.intervals import Intervals
@@ -143,6 +145,7 @@ class RunFinder:
         self._absent = Intervals()
         self._exhausted = Intervals()
         self._asked: set[tuple[int, int]] = set()
+        self._settled: dict[bytes, bool] = {}
         self._compared: dict[ContentRef, Intervals] = {}
         self._found: dict[tuple[int, int], set[ContentRef]] = {}
         self._complete = True
@@ -221,7 +224,9 @@ class RunFinder:
             number += 1
 
     def _reach(self, at: int, end: int) -> bool:
-        """Find runs around a seed, asking for the longest range first: it has the fewest candidates."""
+        """Find runs around a seed of which none is known, asking for the longest range first: few texts hold it."""
+        if self._settled.get(self._digest(at, at + self._seed_length)):
+            return False
         tiles = (end - at - self._width) // self._stride + 1
         while True:
             length = (tiles - 1) * self._stride + self._width
@@ -248,24 +253,34 @@ class RunFinder:
         self._work += _BYTES_A_STEP
         if self._absent.has_within(start, end):
             return False
-        exhausted = self._exhausted.has_within(start, end)
+        part = self._digest(start, end)
+        exhausted = self._settled.get(part, False) or self._exhausted.has_within(start, end)
         if (
             not exhausted
+            and part not in self._settled
             and (start, end) not in self._asked
             and len(self._asked) < self._limits.queries
             and not self._spent()
         ):
             self._asked.add((start, end))
             exhausted = self._ask(start, end)
-            if exhausted:
-                self._exhausted.add_shortest(start, end)
-        if self._runs.has_around(start, end):
+        if exhausted:
+            self._exhausted.add_shortest(start, end)
+        there = self._runs.has_around(start, end)
+        if len(self._query) <= _WHOLE_BYTES or exhausted and not there:
+            # A text that repeats itself asks for the same again and again. What stands nowhere stands nowhere; of the
+            # rest, whoever was asked for was compared with the whole query.
+            self._settled[part] = exhausted
+        if there:
             return True
         if exhausted:
             self._absent.add_shortest(start, end)
         else:
             self._complete = False
         return False
+
+    def _digest(self, start: int, end: int) -> bytes:
+        return xxhash.xxh3_128_digest(memoryview(self._query)[start:end])
 
     def _ask(self, start: int, end: int) -> bool:
         """Verify the stored texts that may hold a range; tell whether all of them were."""

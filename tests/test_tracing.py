@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -351,6 +352,32 @@ def test_a_text_that_repeats_itself_is_bounded_in_work_and_in_runs(tmp_path: Pat
         asked = "0, " * 20 + "1, " + "0, " * 40
         longest = trace(index, asked, min_chars=30, levels=("exact", "layout"), limits=Limits(runs=1))
         assert not longest.complete and [each.span.end - each.span.start for each in longest.spans] == [121]
+
+
+@pytest.mark.parametrize("piece", ["//", "-", "0, ", "a - "])
+def test_a_text_that_repeats_itself_asks_for_nothing_twice(
+    tmp_path: Path, piece: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for number, count in enumerate((40, 60, 80)):
+        (source / f"{number}.py").write_text(
+            "".join(f"# {mark * count} {number}\n" for mark in ("/", "-", "0, ", "a - "))
+        )
+    build([open_source(str(source))], tmp_path / "index", workers=1)
+
+    with Index.open(tmp_path / "index") as index:
+        asked: list[bytes] = []
+        holding = type(index.engine).holding
+
+        def counted(engine: Any, literal: bytes, *more: Any) -> Any:
+            asked.append(literal)
+            return holding(engine, literal, *more)
+
+        monkeypatch.setattr(type(index.engine), "holding", counted)
+        result = trace(index, piece * (12_000 // len(piece)), levels=("exact", "layout"))
+        assert_verified(index, result)
+    assert 0 < len(asked) <= 60
 
 
 def test_a_bound_on_queries_is_told(scraps: tuple[Index, list[str]]) -> None:
