@@ -9,11 +9,12 @@ from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from cli.state import Format
-from cli.terminal import one_line, plural, size, styled, wants_colour
+from cli.terminal import one_line, plural, styled, wants_colour
 from indexer.report import BuildReport, Progress
 from indexer.sources.base import Tally
 from provenance.index import Index
 from provenance.reports import contract
+from provenance.reports.wording import size
 from provenance.verdict import COINCIDENCE
 
 if TYPE_CHECKING:

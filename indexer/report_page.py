@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from indexer.report import BuildReport, FilterFacts, together, told
 from provenance.manifest import Coincidence
 from provenance.reports.page import escaped, facts, page, table
+from provenance.reports.wording import size
 from provenance.verdict import COINCIDENCE
 
 _MOST = 40
@@ -37,28 +38,20 @@ def report_page(report: BuildReport, *, title: str = "Build report") -> str:
     return page(title, body)
 
 
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
 def _facts(report: BuildReport) -> str:
     tally = report.tally
     spent = sum(report.seconds.values())
     said = [
-        ("added", f"{tally.documents:,} documents, {tally.contents:,} texts, {_size(tally.text_bytes)}"),
+        ("added", f"{tally.documents:,} documents, {tally.contents:,} texts, {size(tally.text_bytes)}"),
         ("index", f"{report.documents:,} documents in {report.segments:,} segments"),
         ("digest", report.digest),
-        ("time", f"{spent:.1f} s with {report.workers} workers, {_size(report.rate)}/s"),
+        ("time", f"{spent:.1f} s with {report.workers} workers, {size(report.rate)}/s"),
         ("steps", ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report.seconds.items())),
-        ("memory", _size(report.peak_memory)),
+        ("memory", size(report.peak_memory)),
         ("already present", f"{report.present:,}"),
         ("given more than once", f"{report.repeated:,}"),
         ("withdrawn, left out", f"{report.withdrawn:,}"),
-        ("skipped", f"{sum(tally.skipped.values()):,} ({_size(sum(tally.skipped_bytes.values()))})"),
+        ("skipped", f"{sum(tally.skipped.values()):,} ({size(sum(tally.skipped_bytes.values()))})"),
     ]
     return facts(said)
 
@@ -71,7 +64,7 @@ def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> st
 
 def _counted(title: str, what: str, counts: Mapping[str, list[int]], total: int) -> str:
     ordered = sorted(counts.items(), key=lambda entry: (-entry[1][1], entry[0]))
-    shown = [(escaped(name), documents, size) for name, (documents, size) in ordered[:_MOST]]
+    shown = [(escaped(name), documents, held) for name, (documents, held) in ordered[:_MOST]]
     if len(ordered) > _MOST:
         rest = [entry[1] for entry in ordered[_MOST:]]
         shown.append((f"{len(rest)} more", sum(one[0] for one in rest), sum(one[1] for one in rest)))
@@ -79,8 +72,8 @@ def _counted(title: str, what: str, counts: Mapping[str, list[int]], total: int)
         title,
         (what, "documents", "share", "size"),
         (
-            (name, f"{documents:,}", f"{100 * documents / total if total else 0:.1f} %", _size(size))
-            for name, documents, size in shown
+            (name, f"{documents:,}", f"{100 * documents / total if total else 0:.1f} %", size(held))
+            for name, documents, held in shown
         ),
     )
 
@@ -96,7 +89,7 @@ def _reasons(
             (
                 escaped(reason) + "".join(f"<br><small>{escaped(one)}</small>" for one in examples.get(reason, ())),
                 f"{count:,}",
-                _size(sizes.get(reason, 0)) if sizes else "",
+                size(sizes.get(reason, 0)) if sizes else "",
             )
             for reason, count in ordered
         ),
@@ -110,9 +103,9 @@ def _pairs(title: str, pairs: Iterable[tuple[str, object]]) -> str:
 
 def _parts(report: BuildReport) -> str:
     total = sum(report.sizes.values())
-    rows = [(escaped(name), _size(size), f"{100 * size / total:.1f} %") for name, size in report.sizes.items() if size]
+    rows = [(escaped(name), size(held), f"{100 * held / total:.1f} %") for name, held in report.sizes.items() if held]
     if rows:
-        rows.append(("whole index", _size(total), "100.0 %"))
+        rows.append(("whole index", size(total), "100.0 %"))
     return _table("Parts of the index", ("part", "size", "share"), rows)
 
 
@@ -121,7 +114,7 @@ def _filters(filters: Sequence[FilterFacts]) -> str:
         (
             escaped(one.kind),
             f"{one.keys:,}" if one.keys is not None else "unknown",
-            _size(one.bytes) if one.bytes is not None else "",
+            size(one.bytes) if one.bytes is not None else "",
             f"{100 * one.fill:.1f} %" if one.fill is not None else "",
             f"{one.expected_false_positive_rate:.2e}",
         )

@@ -67,7 +67,8 @@ def drop(
 
 
 def _line(found: OnCluster) -> str:
-    from cli.terminal import plural, size
+    from cli.terminal import plural
+    from provenance.reports.wording import size
 
     if found.away:
         return f"{found.index}: {found.away}"

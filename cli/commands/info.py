@@ -40,7 +40,8 @@ def command(
 
 
 def _print(details: dict[str, Any], kernel_name: str) -> None:
-    from cli.terminal import one_line, plural, size, styled
+    from cli.terminal import one_line, plural, styled
+    from provenance.reports.wording import size
 
     index, stored = details["index"], details["stored"]
     corpus = index["corpus"]

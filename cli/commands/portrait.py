@@ -27,8 +27,9 @@ def import_(
 
         provenance portrait import stack.50-50.bf --index stack.idx
     """
-    from cli.terminal import plural, size
+    from cli.terminal import plural
     from indexer.portraits import import_portraits
+    from provenance.reports.wording import size
 
     folder = index_folder(index)
     report = import_portraits(folder, dumps, corpus_name=name, corpus_revision=revision)

@@ -11,9 +11,10 @@ from starlette.responses import HTMLResponse
 
 from provenance.index import Index
 from provenance.reports import contract
+from provenance.reports.wording import size
 from provenance.server import openapi
 from provenance.server.pages import ask_snapshot
-from provenance.server.rendering import rendered, size
+from provenance.server.rendering import rendered
 from provenance.server.serving import serving_of
 from provenance.server.snapshots import Snapshot
 from provenance.server.statistics import SIZE_CLASSES

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from provenance import __version__
 from provenance.records import Source, Span
+from provenance.reports.wording import size
 from provenance.server.failures import Refusal, failure_answer
 from provenance.server.serving import serving_of
 from provenance.server.views import repository_link
@@ -42,15 +43,6 @@ def _environment() -> Environment:
     made.filters["lines"] = _lines
     made.filters["traits"] = _traits
     return made
-
-
-def size(value: float) -> str:
-    """Return a number of bytes for people."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} TB"
 
 
 def _spdx(name: str) -> str:

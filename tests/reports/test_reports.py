@@ -14,6 +14,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from cli.main import main
+from provenance.reports.wording import size
 
 SCHEMA = Path(__file__).parents[2] / ".test-cache/sarif/node_modules/@microsoft/jest-sarif/lib/schemas"
 HOSTILE = '<script>alert(1)</script> & "quotes"\''
@@ -211,3 +212,11 @@ def test_an_edited_copy_is_said_to_resemble_its_source(
     assert resembling and all("resembles code" in result["message"]["text"] for result in resembling)
     _, out = answer(capsys, *words, "--format", "spdx")
     assert any("resembles code" in snippet["comment"] for snippet in json.loads(out)["snippets"])
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(0, "0 B"), (999, "999 B"), (999.6, "1.0 kB"), (999_949, "999.9 kB"), (999_950, "1.0 MB"), (4 << 40, "4.4 TB")],
+)
+def test_sizes_never_round_to_a_thousand(count: float, said: str) -> None:
+    assert size(count) == said
