@@ -117,7 +117,7 @@ def _hits(texts: Sequence[bytes], windows: Sequence[Path], geometry: Geometry) -
     asked = np.concatenate(
         [np.frombuffer(kernel.window_keys(text, geometry.width, 1, geometry.seed), dtype="<u8") for text in texts]
     )
-    missing = np.unique(asked)
+    missing = np.frombuffer(kernel.sort_unique(asked.view(np.uint8).data), dtype="<u8")
     for path in windows:
         with refusals_named(path):
             missing = absent(missing, np.fromfile(path, dtype="<u8"))

@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.faults import reach
+from provenance import kernel
 from provenance.errors import CorruptFile, ParameterError
 from provenance.membership import COMMON_FILE, LAYER_MANIFEST, MEMBERSHIP_FILE, PAGE_BYTES
 from provenance.membership.base import Geometry
@@ -250,14 +251,14 @@ class SampleRuns(_Runs[tuple[U64, U32]]):
         ordered = np.sort(np.concatenate(parts)) if len(parts) > 1 else parts[0]
         # Few keys come often at all; only for them is it looked whether the repositories differ.
         ahead = ordered[repositories - 1 :]
-        often = np.unique(ahead[ahead == ordered[: len(ahead)]])
+        often = _distinct(ahead[ahead == ordered[: len(ahead)]])
         if len(parts) > 1 and len(often):
             pairs: list[U64] = []
             for keys, numbers in slices:
                 at = np.searchsorted(often, keys)
                 chosen = np.flatnonzero(often[np.minimum(at, len(often) - 1)] == keys)
                 pairs.append((at[chosen].astype(np.uint64) << np.uint64(32)) | numbers[chosen])
-            holders = (np.unique(np.concatenate(pairs)) >> np.uint64(32)).astype(np.int64)
+            holders = (_distinct(np.concatenate(pairs)) >> np.uint64(32)).astype(np.int64)
             often = often[np.bincount(holders, minlength=len(often)) >= repositories]
         self._release(cuts)
         return often
@@ -287,6 +288,11 @@ class SampleRuns(_Runs[tuple[U64, U32]]):
         for mapped, (keys, _), (_, last) in zip(self._maps, self._runs, cuts, strict=True):
             self._done_with(mapped, 0, 8 + 8 * last)
             self._done_with(mapped, 8 + 8 * len(keys), 8 + 8 * len(keys) + 4 * last)
+
+
+def _distinct(keys: U64) -> U64:
+    """Return distinct keys, ascending: `numpy.unique` hashes first, which takes forty times as long."""
+    return np.frombuffer(kernel.sort_unique(np.ascontiguousarray(keys).view(np.uint8).data), dtype="<u8")
 
 
 class _Merger:
