@@ -39,6 +39,7 @@ _HEADER = struct.Struct("<8sII")
 _FOOTER = struct.Struct("<QQQQ8s")
 _PAIR = struct.Struct("<QQ")
 _CACHED_BYTES = 1 << 20
+_CACHED_BLOCKS = 32
 
 
 class Frames(Protocol):
@@ -182,7 +183,7 @@ class BlockReader:
     """Reads one block file; usable from many threads.
 
     Raises `CorruptFile` or `IncompatibleVersion` at open, `CorruptFile` when a damaged block is met.
-    Keeps the last blocks decompressed: 1 MiB at most.
+    Keeps the last 32 blocks decompressed: 1 MiB at most.
     """
 
     def __init__(self, path: str | os.PathLike[str], frames: Frames | None = None) -> None:
@@ -371,7 +372,7 @@ class BlockReader:
         content = self._decompress(block)
         with self._lock:
             self._cache[block] = content
-            if len(self._cache) * self._block_bytes > _CACHED_BYTES:
+            if len(self._cache) > min(_CACHED_BLOCKS, _CACHED_BYTES // self._block_bytes):
                 self._cache.popitem(last=False)
         return content
 

@@ -12,6 +12,7 @@ import json
 import random
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.quality.corpus import split
@@ -30,16 +31,18 @@ def main() -> None:
     arguments = parser.parse_args()
     benchmark = Benchmark(arguments.work, arguments.data, 25, 13500, 1)
     node = Node()
-    try:
-        node.start()
-        found = compare(benchmark, node.url)
-    finally:
-        node.remove()
+    # An index that outlived its node would be taken for one to ask.
+    with TemporaryDirectory(dir=arguments.work) as folder:
+        try:
+            node.start()
+            found = compare(benchmark, node.url, Path(folder))
+        finally:
+            node.remove()
     results = json.loads(arguments.out.read_text("utf-8")) if arguments.out.exists() else {}
     arguments.out.write_text(json.dumps({**results, "engines": found}, indent=1) + "\n", "utf-8")
 
 
-def compare(benchmark: Benchmark, cluster: str) -> dict[str, Any]:
+def compare(benchmark: Benchmark, cluster: str, folder: Path) -> dict[str, Any]:
     """Return what both engines find, and how often they give the same answer."""
     indexed = [number for number, file in enumerate(benchmark.files) if split(file.repository).indexed]
     chosen = set(indexed[::5])
@@ -50,8 +53,7 @@ def compare(benchmark: Benchmark, cluster: str) -> dict[str, Any]:
     found: dict[str, Any] = {"files": len(chosen), "copies": len(queries) - NEGATIVES, "negatives": NEGATIVES}
     answers = []
     for engine, address in (("tantivy", None), ("elasticsearch", cluster)):
-        folder = benchmark.work / f"engines-{engine}"
-        tool = Traced(benchmark.files, folder, cluster=address, indexed=lambda file: id(file) in kept)
+        tool = Traced(benchmark.files, folder / engine, cluster=address, indexed=lambda file: id(file) in kept)
         begun = time.perf_counter()
         answers.append([tool.ask(query.text) for query in queries])
         seconds = time.perf_counter() - begun
