@@ -8,6 +8,7 @@ from cli.inputs import Text
 from cli.terminal import lines, one_line, plural, printable, styled, wants_colour
 from provenance.index import Index
 from provenance.tracing import SourceMatch, TracedSpan, TraceResult
+from provenance.usual import SAID
 from provenance.verdict import sentence
 
 _CONTEXT = 2
@@ -42,7 +43,7 @@ class SourcesView:
         print(
             f"  {lines(span.start_line, span.end_line)}: {plural(span.end - span.start, 'character')}, {traced.kind}"
             f"{_alike(traced.similarity)}"
-            f"{', common' if span.common else ''}; in {bound}{plural(traced.documents, 'document')} of "
+            f"{_common(traced)}; in {bound}{plural(traced.documents, 'document')} of "
             f"{plural(traced.repositories, 'repository')}; {_licenses(traced.licenses)}"
         )
         for match in traced.sources:
@@ -118,6 +119,10 @@ def _title(match: SourceMatch) -> str:
     return one_line(
         f"{source.repository} {source.path}:{span.start_line}-{span.end_line}{revision}  {source.license}{origin}"
     )
+
+
+def _common(traced: TracedSpan) -> str:
+    return f", common ({SAID.get(traced.common_by, traced.common_by)})" if traced.common_by else ""
 
 
 def _alike(similarity: float) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from provenance.attribution import Attribution, attributions
 from provenance.code_index import IndexedCode
@@ -22,6 +23,7 @@ from provenance.membership.commonness import Commonness
 from provenance.records import ContentRef, Source, Span
 from provenance.text import NormalisedText, Offsets
 from provenance.traced import LEVELS, Catalogue, Level, SourceMatch, TracedSpan, place_in_order
+from provenance.usual import SUPPORT, Reason
 
 ADDED = 30
 """Corresponding tokens outside of runs that make an edited copy worth showing; or half of all, if these are fewer."""
@@ -115,6 +117,14 @@ class Group:
         return self.copies[0].query
 
 
+class EditedFindings(NamedTuple):
+    """Spans, ascending; ranges for which there is evidence of `SUPPORT`; whether all of the text was looked at."""
+
+    spans: list[TracedSpan]
+    support: list[Range]
+    complete: bool
+
+
 class EditedCopies:
     """Finds edited copies of one text and describes them."""
 
@@ -144,22 +154,31 @@ class EditedCopies:
         self._code = IndexedCode(index, catalogue.has_documents)
         self._offsets: Callable[[ContentRef], Offsets] = lru_cache(maxsize=64)(lambda ref: Offsets(index.text(ref)))
 
-    def find(self, runs: Sequence[Range], path: str | None, most_units: int) -> tuple[list[TracedSpan], bool]:
-        """Return the spans, ascending, and whether all of the text was looked at.
+    def find(
+        self, long: Sequence[Range], telling: Sequence[Range], path: str | None, most_units: int
+    ) -> EditedFindings:
+        """Return what there is.
 
-        ``runs`` are ascending ranges of the text, in bytes, that are known to stand in the corpus as they are.
+        Runs that stand in the corpus as they are, as ascending ranges of the text in bytes: where there is little but
+        ``long`` ones nothing is looked for; what ``long`` and ``telling`` ones cover is not shown again.
         """
-        covered = joined_ranges(runs)
+        known = joined_ranges(sorted((*long, *telling)))
         groups: list[Group] = []
+        support: list[Range] = []
         complete = True
-        for number, found in enumerate(attributions(self._code, self._text.source, path, covered=covered)):
+        for number, found in enumerate(attributions(self._code, self._text.source, path, covered=joined_ranges(long))):
             if number == most_units:
                 complete = False
                 break
-            if found is not None and self._suffices(found) and _adds(found, covered):
+            if found is None:
+                continue
+            if found.matches[0].evidence.log_odds >= SUPPORT:
+                support.append((found.start, found.end))
+            if self._suffices(found) and _adds(found, known):
                 groups.append(_group(found))
         spans = [self._describe(group) for group in _joined(groups)]
-        return [span for span in spans if span is not None and span.kind in self._levels], complete
+        shown = [span for span in spans if span is not None and span.kind in self._levels]
+        return EditedFindings(shown, support, complete)
 
     def _suffices(self, found: Attribution) -> bool:
         return found.matches[0].evidence.log_odds >= self._least
@@ -178,15 +197,18 @@ class EditedCopies:
             for document, (source, copy) in found.items()
         )
         repositories = {source.repository for source, _ in found.values()}
-        common = (
-            group.common
-            or len(repositories) >= self._catalogue.index.parameters.common_repositories
-            or (self._commonness is not None and self._commonness.is_common(self._text.normalised, low, high))
-            or holds_imports_alone(self._text.source, start, end)
-        )
+        reason: Reason | None = None
+        if len(repositories) >= self._catalogue.index.parameters.common_repositories or (
+            self._commonness is not None and self._commonness.is_common(self._text.normalised, low, high)
+        ):
+            reason = "repositories"
+        elif group.common:
+            reason = "contents"
+        elif holds_imports_alone(self._text.source, start, end):
+            reason = "imports"
         first = found[places[0][1]][1]
         return TracedSpan(
-            span=self._text.source_span(start, end, common=common),
+            span=self._text.source_span(start, end, common=reason is not None),
             kind=first.level,
             documents=len(found),
             repositories=len(repositories),
@@ -195,6 +217,7 @@ class EditedCopies:
             sources=tuple(self._match(document, *found[document]) for _, document in places[: self._limit]),
             similarity=first.similarity,
             contents=max(group.contents, len(group.copies)),
+            common_by=reason,
         )
 
     def _match(self, document: bytes, source: Source, copy: Copy) -> SourceMatch:

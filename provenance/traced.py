@@ -12,6 +12,7 @@ from provenance.lexing.alignment import Renaming
 from provenance.records import ContentRef, Source, Span
 from provenance.search.base import Filters
 from provenance.search.filtering import DocumentFilter
+from provenance.usual import Reason
 
 Level = Literal["exact", "layout", "comments", "renamed", "edited"]
 """What was done to a copy, each level including those before it: nothing; white space; comments and docstrings; names;
@@ -73,7 +74,8 @@ class TracedSpan:
 
     ``documents`` and ``repositories`` count where exactly this stands - of edited copies, where the sources listed
     here stand, which are near-duplicates of each other; lower bounds unless ``counts_exact``. ``contents`` bounds from
-    above in how many texts of the corpus an edited copy can stand; None for others. ``licenses`` are all distinct
+    above in how many texts of the corpus an edited copy can stand; None for others. ``common_by`` is why the span is
+    common, None where it is not. ``licenses`` are all distinct
     expressions of the documents, ascending. ``sources`` are the first of the documents, in `ORDER`. ``kind`` and
     ``similarity`` are those of the first.
     """
@@ -87,6 +89,7 @@ class TracedSpan:
     sources: tuple[SourceMatch, ...]
     similarity: float = 1.0
     contents: int | None = None
+    common_by: Reason | None = None
 
 
 class Catalogue:

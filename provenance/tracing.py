@@ -9,8 +9,9 @@ adds what stands in the corpus with other comments, other names or other stateme
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from provenance.checking import CheckResult, check
 from provenance.errors import MismatchError, ParameterError
@@ -20,7 +21,6 @@ from provenance.intervals import joined_ranges
 from provenance.membership.commonness import Commonness
 from provenance.records import ContentRef, Source, Verdict
 from provenance.search.base import Filters
-from provenance.search.words import is_word_character, words_of
 from provenance.text import NormalisedText
 from provenance.traced import (
     BY_FILTER,
@@ -33,17 +33,16 @@ from provenance.traced import (
     check_levels,
     place_in_order,
 )
+from provenance.usual import SHORT_CHARS, SHORT_SHARE, Reason, has_usual_words_alone, is_in_licence_header, is_supported
 from provenance.verdict import DEFAULT_MIN_CHARS
 from provenance.verification import Findings, Holders, Limits, RunFinder
 from provenance.windows import trace_floor
 
+if TYPE_CHECKING:
+    from provenance.edited import EditedFindings
+
 __all__ = ["LEVELS", "ORDER", "Level", "SourceMatch", "TraceResult", "TracedSpan", "trace"]
 
-USUAL_CHARS = 150
-"""A shorter run, normalised, is common where all its words are usual: signatures that an interface dictates, idioms."""
-USUAL_CONTENTS = 10
-"""In so many contents a word is usual. On the tuning half of benchmarks/quality every run of 96 to 149 characters that
-unrelated code shares consists of such words, and a fifth of the copies of that length does."""
 _KEPT_TEXTS = 64
 """Stored texts with their maps kept while the spans of one text are described."""
 
@@ -118,12 +117,12 @@ def trace(
     commonness = Commonness.of(index, min_chars)
     describe = _Describer(checked, catalogue, commonness, sources_limit)
     described = [(run, describe(*run)) for run in findings.runs]
-    spans = [span for _, span in described if span.kind in wanted]
     complete = findings.complete
+    edited: EditedFindings | None = None
     if wanted - BY_FILTER:
         from provenance.edited import EditedCopies
 
-        edited = EditedCopies(
+        copies = EditedCopies(
             catalogue,
             checked.text,
             min_chars=min_chars,
@@ -131,15 +130,16 @@ def trace(
             commonness=commonness,
             sources_limit=sources_limit,
         )
-        # A short run of usual words says little, so what holds it is looked at as a whole.
-        runs = [
-            checked.text.source_bytes(start, end)
-            for (start, end, _), span in described
-            if end - start >= USUAL_CHARS or not span.span.common
-        ]
-        found, whole = edited.find(runs, path, limits.units)
-        spans = sorted([*spans, *found], key=lambda traced: (traced.span.start, -traced.span.end))
-        complete = complete and whole
+        long = [checked.text.source_bytes(low, high) for low, high, _ in findings.runs if high - low >= SHORT_CHARS]
+        telling = [(span.span.start_byte, span.span.end_byte) for _, span in described if not span.span.common]
+        edited = copies.find(long, telling, path, limits.units)
+        complete = complete and edited.complete
+        # Where a bound on work was met, a short run counts.
+        if edited.complete:
+            described = [(run, _judged(run, span, checked.characters, edited.support)) for run, span in described]
+    spans = [span for _, span in described if span.kind in wanted]
+    if edited is not None:
+        spans = sorted([*spans, *edited.spans], key=lambda traced: (traced.span.start, -traced.span.end))
     floor = trace_floor(index.geometry, min_chars)
     return TraceResult(
         verdict="match" if spans else "too_short" if checked.characters < floor else "no_match",
@@ -150,6 +150,18 @@ def trace(
         checked=checked,
         levels=tuple(level for level in LEVELS if level in wanted),
     )
+
+
+def _judged(
+    run: tuple[int, int, Holders], span: TracedSpan, characters: int, support: Sequence[tuple[int, int]]
+) -> TracedSpan:
+    """Return a span, as common where it is a short run of a longer text that nothing else supports."""
+    length = run[1] - run[0]
+    if span.span.common or length >= min(SHORT_CHARS, SHORT_SHARE * characters):
+        return span
+    if is_supported((span.span.start_byte, span.span.end_byte), support):
+        return span
+    return replace(span, span=replace(span.span, common=True), common_by="short")
 
 
 def _covered(spans: Sequence[TracedSpan], text: NormalisedText) -> int:
@@ -186,14 +198,23 @@ class _Describer:
             places.items(), key=lambda entry: place_in_order(_level(entry[1][0]), 1.0, entry[1][1], entry[0])
         )
         repositories = {source.repository for _, source, _, _ in places.values()}
-        common = len(repositories) >= self._common_repositories or (
+        first = self._match(*ordered[0], len(written), end - start)
+        reason: Reason | None = None
+        if len(repositories) >= self._common_repositories or (
             self._commonness is not None and self._commonness.is_common(query.normalised, start, end)
-        )
+        ):
+            reason = "repositories"
+        elif holds_imports_alone(query.source, low, high):
+            reason = "imports"
+        elif is_in_licence_header(
+            first.source, self._text(ordered[0][1][2]), first.span.start_byte, first.span.end_byte
+        ):
+            reason = "notice"
         # The engine is asked last.
-        common = common or holds_imports_alone(query.source, low, high)
-        common = common or (end - start < USUAL_CHARS and self._is_usual(query.normalised, start, end))
+        elif end - start < SHORT_CHARS and has_usual_words_alone(self._catalogue.index, query.normalised, start, end):
+            reason = "words"
         return TracedSpan(
-            span=query.span(start, end, common=common),
+            span=query.span(start, end, common=reason is not None),
             kind=_level(any(exact for exact, _, _, _ in places.values())),
             documents=len(places),
             repositories=len(repositories),
@@ -202,22 +223,8 @@ class _Describer:
             sources=tuple(
                 self._match(document, found, len(written), end - start) for document, found in ordered[: self._limit]
             ),
+            common_by=reason,
         )
-
-    def _is_usual(self, text: bytes, start: int, end: int) -> bool:
-        """Tell whether every whole word of a run, numbers of up to three digits aside, is usual in the corpus."""
-        while (
-            start < end and is_word_character(text, start, before=True) and is_word_character(text, start, before=False)
-        ):
-            start += 1
-        while start < end and _cuts_word(text, start):
-            start += 1
-        while start < end and _cuts_word(text, end):
-            end -= 1
-        words = {word for word in words_of(text[start:end].decode("utf-8", "ignore")) if len(word) > 1}
-        asked = sorted(word for word in words if not (word.isdigit() and len(word) < 4))
-        counts = self._catalogue.index.engine.frequencies("words", asked)
-        return all(count >= USUAL_CONTENTS for count in counts)
 
     def _match(
         self, document: bytes, found: tuple[bool, Source, ContentRef, int], written: int, normalised: int
@@ -238,7 +245,3 @@ class _Describer:
 
 def _level(exact: bool) -> Level:
     return "exact" if exact else "layout"
-
-
-def _cuts_word(text: bytes, at: int) -> bool:
-    return is_word_character(text, at, before=True) and is_word_character(text, at, before=False)

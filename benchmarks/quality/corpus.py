@@ -9,9 +9,10 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from benchmarks.quality.fetch import Package, packages
+from benchmarks.quality.fetch import Package, Part, packages
 
 LANGUAGES = {
     "py": "python", "js": "javascript", "mjs": "javascript", "cjs": "javascript", "ts": "typescript", "java": "java",
@@ -56,7 +57,12 @@ class Split:
 
 
 def split(repository: str) -> Split:
-    """Return the part a repository plays: two thirds are indexed, half of each part is for tuning; by hash."""
+    """Return the part a repository plays.
+
+    Two thirds are indexed, half of each part is for tuning, by hash; those of the packages for tuning are held out.
+    """
+    if repository in _for_tuning():
+        return Split(indexed=False, tuning=True)
     number = int.from_bytes(hashlib.sha256(repository.encode()).digest()[:8], "big")
     return Split(indexed=number % 3 != 0, tuning=number // 3 % 2 == 0)
 
@@ -69,12 +75,18 @@ def repository_of(package: Package) -> str:
     return f"{package.registry}/{package.name}"
 
 
-def load(work: Path) -> list[File]:
-    """Return all files, by package and path; what was read once is kept beside the archives."""
-    stamp = hashlib.sha256(Path(__file__).read_bytes() + repr(packages()).encode()).hexdigest()[:16]
+@cache
+def _for_tuning() -> frozenset[str]:
+    return frozenset(map(repository_of, packages("tuning")))
+
+
+def load(work: Path, *parts: Part) -> list[File]:
+    """Return all files of parts of packages.json, in its order; what was read once is kept beside the archives."""
+    chosen = packages(*parts)
+    stamp = hashlib.sha256(Path(__file__).read_bytes() + repr(chosen).encode()).hexdigest()[:16]
     kept = work / f"corpus-{stamp}.pickle"
     if not kept.exists():
-        files = [file for package in packages() for file in _files(package, work / "archives")]
+        files = [file for package in chosen for file in _files(package, work / "archives")]
         kept.write_bytes(pickle.dumps(files))
     result: list[File] = pickle.loads(kept.read_bytes())
     return result

@@ -12,9 +12,13 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from typing import Literal
 
 PACKAGES = Path(__file__).with_name("packages.json")
+Part = Literal["packages", "tuning"]
+"""``packages`` are split by repository (`corpus.split`). ``tuning`` are held out from the index for tuning alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +37,20 @@ class Package:
         return f"{self.name.replace('/', '!').replace(':', '!')}@{self.version}"
 
 
-def packages() -> list[Package]:
-    """Return the packages of packages.json in its order."""
-    return [Package(*row) for row in json.loads(PACKAGES.read_text("utf-8"))["packages"]]
+def packages(*parts: Part) -> list[Package]:
+    """Return the packages of parts of packages.json in its order."""
+    pinned = json.loads(PACKAGES.read_text("utf-8"))
+    return [Package(*row) for part in parts for row in pinned[part]]
 
 
-def fetch(folder: Path, registries: Iterable[str] = ("pypi", "npm", "crates", "maven", "go")) -> None:
+def fetch(folder: Path, *parts: Part, registries: Iterable[str] = ("pypi", "npm", "crates", "maven", "go")) -> None:
     """Bring every archive into ``folder/<registry>/``; raises RuntimeError for one whose hash differs or is missing."""
     clients = {"pypi": _pip, "npm": _npm, "crates": _cargo, "maven": _maven, "go": _go}
-    for registry in registries:
+    for part, registry in product(parts, registries):
         client = clients[registry]
         into = folder / registry
         into.mkdir(parents=True, exist_ok=True)
-        missing = [
-            package for package in packages() if package.registry == registry and not (into / package.archive).exists()
-        ]
+        missing = [each for each in packages(part) if each.registry == registry and not (into / each.archive).exists()]
         if not missing:
             continue
         scratch = folder / f".{registry}"

@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=4, help="copied snippets a language and length")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/trace-levels.json"))
     arguments = parser.parse_args()
-    files = load(arguments.work)
+    files = load(arguments.work, "packages")
     rows = arguments.work / "latency.jsonl"
     _write(rows, files)
     built = {rule: _build(rows, arguments.work / f"latency-{rule}.idx", rule) for rule in ("none", "syncmers-1")}

@@ -7,6 +7,7 @@ import json
 import random
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from benchmarks.quality.corpus import File, split
@@ -26,7 +27,11 @@ _IMPORTS = {
 _GETTERS = {
     "java": re.compile(rb"(?:[ \t]+public [\w<>\[\], ]+ (?:get|is|set)\w+\([^)]*\) \{\n[^\n{}]*;\n[ \t]+\}\n\s*){2,}"),
     "python": re.compile(rb"(?:[ \t]+@property\n[ \t]+def \w+\(self\)[^\n]*:\n[ \t]+return self\.\w+\n\s*){2,}"),
+    "rust": re.compile(rb"(?:[ \t]+pub fn \w+\(&self\) -> [^\n{]+ \{\n[ \t]+&?self\.\w+\n[ \t]+\}\n\s*){2,}"),
+    "go": re.compile(rb"(?:func \(\w+ [*\w]+\) \w+\(\) [\w.*\[\]]+ \{\n\s+return \w+\.\w+\n\}\n\s*){2,}"),
 }
+MOST = {"import blocks": 1, "getters": 10}
+"""Snippets taken of one file."""
 _STUBS = Path(__file__).with_name("stubs.json")
 """By language; NAME1, NAME2, … are replaced by fresh names."""
 
@@ -40,8 +45,9 @@ def boilerplate(files: list[File], *, tuning: bool, seed: int = 3) -> list[Query
         if part.indexed or part.tuning != tuning:
             continue
         for name, patterns in (("import blocks", _IMPORTS), ("getters", _GETTERS)):
-            if (pattern := patterns.get(file.language)) and (found := pattern.search(file.text)):
-                queries.append(Query(name, _whole(found[0][:2000]), file.language, file.repository))
+            if pattern := patterns.get(file.language):
+                for found in islice(pattern.finditer(file.text), MOST[name]):
+                    queries.append(Query(name, _whole(found[0][:2000]), file.language, file.repository))
     for language, stubs in json.loads(_STUBS.read_text("utf-8")).items():
         for number in range(60):
             text, taken = generator.choice(stubs).encode(), set[bytes]()

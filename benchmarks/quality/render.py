@@ -84,6 +84,7 @@ def page(results: dict[str, Any]) -> str:
         "Each baseline's threshold gives at most the same rate of alarms (0.1 %) on the tuning half. Baselines know no "
         "ranges: any place in the right file counts for them. Found, by tokens 60 / 120, and alarms on novel code:\n",
         _beside(results),
+        _earlier(results),
         "## Languages\n",
         "Found at 60 tokens or more; alarms on novel code.\n",
         _languages(results["systems"][ours[0]]["languages"]) if ours else "",
@@ -145,6 +146,17 @@ def _beside(results: dict[str, Any]) -> str:
         alarms = _row(results, system, "novel", 0)
         rows.append((*cells, f"{100 * alarms['alarm']['value']:.2f} %" if alarms else ""))
     return _table(("", *COPIES, "alarms"), rows)
+
+
+def _earlier(results: dict[str, Any]) -> str:
+    """Say which systems were measured on a corpus of another size than the others."""
+    now = results["corpus"]["indexed functions"]
+    sizes = {name: system.get("indexed functions", now) for name, system in results["systems"].items()}
+    earlier = {name: size for name, size in sizes.items() if size != now}
+    if not earlier:
+        return ""
+    listed = "; ".join(f"{name}: {size:,}" for name, size in earlier.items())
+    return f"Measured with another number of functions indexed than the {now:,} above - {listed}.\n"
 
 
 def _languages(languages: dict[str, Any]) -> str:

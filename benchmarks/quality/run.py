@@ -5,7 +5,8 @@ often does code that stands nowhere raise an alarm, in one run with the shipped 
 Data: the pinned packages of packages.json, fetched by pip, npm, cargo, mvn and go; the scored half of the repositories,
 which nothing was tuned on; HumanEval, HumanEvalPack, MBPP, licence texts and ignore templates from --data.
 Recall counts only verdicts that raise an alarm, and only if the first place is right (`Truth.is_right`).
-Systems are measured one after another; what was measured before stays in --out. Then `benchmarks.quality.render`.
+Systems are measured one after another; what was measured of others before stays in --out, so that ``--system tantivy``
+measures that one anew. Then `benchmarks.quality.render`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from benchmarks.quality.tool import Answer, Toolkit
 from benchmarks.quality.truth import Truth, Verbatim
 
 ALARM_RATE = 0.001
-SYSTEMS = ("toolkit", "tantivy", "elasticsearch", "baselines")
+SYSTEMS = ("toolkit", "tantivy", "elasticsearch", "baselines", "rewritten")
 
 
 def main() -> None:
@@ -50,9 +51,9 @@ def main() -> None:
     if "elasticsearch" in (arguments.system or ()) and not arguments.cluster:
         parser.error("the system elasticsearch needs --cluster")
     arguments.work.mkdir(parents=True, exist_ok=True)
-    fetch(arguments.work / "archives")
+    fetch(arguments.work / "archives", "packages")
     benchmark = Benchmark(arguments.work, arguments.data, arguments.number, arguments.negatives, arguments.processes)
-    for system in arguments.system or ("toolkit", "tantivy", "baselines"):
+    for system in arguments.system or ("toolkit", "tantivy", "baselines", "rewritten"):
         measure(benchmark, system, arguments.cluster, arguments.out)
 
 
@@ -61,7 +62,7 @@ class Benchmark:
 
     def __init__(self, work: Path, data: Path, number: int, number_negatives: int, processes: int) -> None:
         self.work, self.data, self.processes = work, data, processes
-        self.files = load(work)
+        self.files = load(work, "packages")
         self.truth = Truth(self.files, work)
         self.verbatim = Verbatim({n: f.text for n, f in enumerate(self.files) if split(f.repository).indexed})
         self.number_negatives = number_negatives
@@ -110,14 +111,18 @@ def measure(benchmark: Benchmark, system: str, cluster: str | None, out: Path) -
     results["excluded"] = dict(benchmark.excluded)
     systems = results.setdefault("systems", {})
     queries = benchmark.copies + benchmark.foreign + benchmark.usual
-    if system == "baselines":
+    functions = results["corpus"]["indexed functions"]
+    if system == "rewritten":
+        results["rewritten"] = rewritten.measure(benchmark.data)
+    elif system == "baselines":
         tuning, _ = novel(
             benchmark.files, benchmark.truth, benchmark.verbatim, tuning=True, number=benchmark.number_negatives // 2
         )
         for make in baselines(benchmark.files):
             baseline = make()
             set_threshold(baseline, [query.text for query in tuning], ALARM_RATE)
-            systems[baseline.name] = {"rows": table(benchmark.outcomes(baseline.ask, queries)[0])}
+            rows = table(benchmark.outcomes(baseline.ask, queries)[0])
+            systems[baseline.name] = {"rows": rows, "indexed functions": functions}
     else:
         tool = _tool(benchmark, system, cluster)
         outcomes, seconds = benchmark.outcomes(tool.ask, queries)
@@ -126,12 +131,11 @@ def measure(benchmark: Benchmark, system: str, cluster: str | None, out: Path) -
         seconds.sort()
         systems[tool.name] = {
             "rows": table(outcomes),
+            "indexed functions": functions,
             "languages": by_language(outcomes),
             "latency_ms": {f"p{q}": round(1000 * seconds[len(seconds) * q // 100], 1) for q in (50, 90, 99)},
         }
-        if system == "toolkit":
-            results["rewritten"] = rewritten.measure(benchmark.data)
-        else:
+        if system != "toolkit":
             systems[tool.name]["boundary"] = boundary_errors(benchmark, tool)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
@@ -142,9 +146,8 @@ def _tool(benchmark: Benchmark, system: str, cluster: str | None) -> Any:
         return Toolkit(benchmark.files)
     from benchmarks.quality.indexed import Traced
 
-    return Traced(
-        benchmark.files, benchmark.work / f"index-{system}", cluster=cluster if system == "elasticsearch" else None
-    )
+    folder = benchmark.work / f"index-{system}-{benchmark.truth.stamp}"
+    return Traced(benchmark.files, folder, cluster=cluster if system == "elasticsearch" else None)
 
 
 def boundary_errors(benchmark: Benchmark, tool: Any) -> dict[str, int]:

@@ -34,7 +34,7 @@ def gather(work: Path, number: int, negatives: int) -> list[tuple[Query, Answer,
     """Return the tuning half's queries with their answers, and whether the best place is right."""
     kept = work / f"tuning-{number}-{negatives}.pickle"
     if not kept.exists():
-        files = load(work)
+        files = load(work, "packages", "tuning")
         truth = Truth(files, work)
         numbers = [number for number, file in enumerate(files) if split(file.repository).indexed]
         indexed = Verbatim({number: files[number].text for number in numbers})

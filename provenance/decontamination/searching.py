@@ -129,7 +129,8 @@ def _alike(
         sources_limit=sources_limit,
         least=ALIKE,
     )
-    return edited.find((), problem.path or None, Limits().units)
+    found = edited.find((), (), problem.path or None, Limits().units)
+    return found.spans, found.complete
 
 
 def _traced(problem: Problem, traced: TracedSpan, rule: Rule) -> Finding:

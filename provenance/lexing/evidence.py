@@ -1,7 +1,8 @@
 """How much an alignment says: the measures behind a verdict, and the verdict.
 
-Every measure counts what coincidence would hardly repeat. A symbol whose two predecessors were followed by it before
-in the same text counts a seventh: tables and chains of alike statements say little however long they are.
+Every measure counts what coincidence would hardly repeat. A symbol whose two predecessors were followed by it n times
+before in the same text counts 1/(n+1)², digits taken for one another, and so does a name that differs from n others in
+digits alone: tables and chains of alike statements say little however long they are.
 
 - ``structure``: bits of the corresponding symbols: 3 a keyword, 1.5 a string or number, 1.2 an operator, 1 a name.
 - ``names``, ``literals``: bits of equal names and of equal strings and numbers, once each: log2 of contents in the
@@ -21,17 +22,18 @@ query and the density of pairs in both ranges; its coefficients may only have th
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from provenance.lexing.alignment import IDENTIFIERS, NUMBERS, STRINGS, Alignment
+from provenance.lexing.alignment import IDENTIFIERS, NUMBERS, STRINGS, Alignment, Symbol
 
 MOST_BITS = 15.0
 LONGEST_TOKEN = 30
 """What a longer token counts among verbatim characters: one long string is no run of code."""
-_REPEATED = 0.15
 _KEYWORD, _LITERAL, _OPERATOR, _NAME = 3.0, 1.5, 1.2, 1.0
+_DIGITS = b"0123456789"
 _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 Regime = Literal["verbatim", "kept", "renamed"]
@@ -121,7 +123,7 @@ WEIGHTS: dict[Regime, dict[str, float]] = {
         "rival": -4.244,
     },
     "renamed": {
-        "bias": -23.0,
+        "bias": -23.5,
         "literals": 1.033,
         "structure": 1.423,
         "grams": 0.141,
@@ -142,8 +144,8 @@ def weigh(alignment: Alignment, bits_of_token: Callable[[bytes], float], grams: 
     shared fingerprints inside of the range.
     """
     query = alignment.query
-    kinds = [0, 0, *(symbol.kind for symbol in query)]
-    seen: set[tuple[int, int, int]] = set()
+    kinds = [0, 0, *(_kind(query.text, symbol) for symbol in query)]
+    seen: Counter[tuple[int, int, int] | bytes] = Counter()
     forth: dict[int, int] = {}
     back: dict[int, int] = {}
     structure = names = literals = 0.0
@@ -151,9 +153,7 @@ def weigh(alignment: Alignment, bits_of_token: Callable[[bytes], float], grams: 
     run = run_characters = verbatim = verbatim_characters = 0
     before = (-2, -2)
     for (i, j), (one, other) in zip(alignment.pairs, alignment.symbols, strict=True):
-        context = (kinds[i + 1], kinds[i], one.kind)
-        new = context not in seen
-        seen.add(context)
+        worth = _worth(seen, (kinds[i + 1], kinds[i], kinds[i + 2]))
         equal = one.value == other.value
         if one.kind == IDENTIFIERS:
             bits = _NAME
@@ -169,14 +169,15 @@ def weigh(alignment: Alignment, bits_of_token: Callable[[bytes], float], grams: 
             else:
                 forth[one.value], back[other.value] = other.value, one.value
                 if equal:
-                    names += bits_of_token(query.token(i))
+                    token = query.token(i)
+                    names += bits_of_token(token) * _worth(seen, token.translate(None, _DIGITS))
         elif one.kind in (STRINGS, NUMBERS):
             bits = _LITERAL
-            if equal and new:
+            if equal and worth == 1:
                 literals += min(MOST_BITS, bits_of_token(query.token(i)))
         else:
             bits = _KEYWORD if query.text[one.start] in _LETTERS else _OPERATOR
-        structure += bits if new else bits * _REPEATED
+        structure += bits * worth
         follows = before == (i - 1, j - 1)
         before = (i, j)
         run, run_characters = (run, run_characters) if follows and equal else (0, 0)
@@ -199,3 +200,14 @@ def weigh(alignment: Alignment, bits_of_token: Callable[[bytes], float], grams: 
         density=pairs / max(alignment.query_length, alignment.document_length),
         kept=equal_names / all_names if all_names else 1.0,
     )
+
+
+def _kind(text: bytes, symbol: Symbol) -> int:
+    """Return the class of a symbol, which of a digit is that of other numbers here."""
+    return NUMBERS if text[symbol.start] in _DIGITS else symbol.kind
+
+
+def _worth(seen: Counter[tuple[int, int, int] | bytes], what: tuple[int, int, int] | bytes) -> float:
+    """Count something, and return what it is worth this time: see the module."""
+    seen[what] += 1
+    return 1 / seen[what] ** 2

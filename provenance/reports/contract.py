@@ -210,6 +210,7 @@ def _measures(result: CheckResult) -> dict[str, Any]:
 def _traced_span(traced: TracedSpan) -> dict[str, Any]:
     return {
         **span_fields(traced.span),
+        "common_by": traced.common_by,
         "verified": True,
         "kind": traced.kind,
         "similarity": traced.similarity,

@@ -87,7 +87,9 @@ def _results(judgement: Judgement, text: Judged, number: int, ids: list[str]) ->
         }
 
 
-_PROPERTIES = ("kind", "similarity", "common", "verified", "documents", "repositories", "counts_exact", "licenses")
+_PROPERTIES = (
+    "kind", "similarity", "common", "common_by", "verified", "documents", "repositories", "counts_exact", "licenses",
+)  # fmt: skip
 
 
 def _rule(span: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from provenance.reports.judged import VERBATIM, Judged, Judgement, counted, spread
 from provenance.reports.page import escaped, facts, page, table
+from provenance.usual import SAID
 from provenance.verdict import sentence
 
 _CONTEXT = 3
@@ -85,7 +86,8 @@ def _said(result: Mapping[str, Any]) -> str:
 def _heading(span: Mapping[str, Any]) -> str:
     lines = f"Lines {span['start_line']}-{span['end_line']}"
     size = counted(span["end"] - span["start"], "character")
-    common = ", common" if span["common"] else ""
+    reason = span.get("common_by")
+    common = ", common" + (f" ({SAID.get(reason, reason)})" if reason else "") if span["common"] else ""
     if "sources" not in span:
         return f"<h3>{lines}: {size}{common}, not verified on the text</h3>"
     licenses = ", ".join(span["licenses"]) or "none listed"
