@@ -43,8 +43,9 @@ Measured by `python -m benchmarks.quality.run` ([benchmarks/quality](../benchmar
 registries, fetched by their ordinary clients and split by repository. Snippets are cut from the functions of indexed
 repositories and edited by construction; alarms are counted on repositories that are not indexed, of which only
 near-duplicates of indexed functions (5-gram Jaccard similarity 0.7 or more) and snippets with a verbatim run of 150
-characters or more are left out. Weights and thresholds were chosen on one half of the repositories
-(`python -m benchmarks.quality.tune`), with the shipped defaults the other half is scored.
+characters or more are left out. Weights and thresholds were chosen on one half of the repositories and on packages
+that are held out for that alone (`python -m benchmarks.quality.tune`), with the shipped defaults the other half is
+scored. On the first they raise an alarm for 4 of 25,903 novel snippets.
 
 A copy counts as found only where the answer raises an alarm - an uncommon match - and its first place is right: a file
 that holds the snippet as it was cut, or a member of the near-duplicate cluster of its function. *Strict* counts the
