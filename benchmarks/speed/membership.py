@@ -128,11 +128,11 @@ def run(figures: Figures, scratch: Path, full: bool) -> Iterator[None]:
     """Measure small and middle filters; yields after each."""
     rounds = 7 if full else 5
     text = kernel.normalise(standard_library(24 << 20))
+    _size(figures, scratch, "8 MiB", 8 << 20, text, rounds, small=True)
+    yield
     if full:
         _size(figures, scratch, "4 GiB", 4 << 30, text, rounds, small=False)
         yield
-    _size(figures, scratch, "8 MiB", 8 << 20, text, rounds, small=True)
-    yield
 
 
 def run_filling(figures: Figures, full: bool) -> Iterator[None]:
