@@ -58,6 +58,12 @@ def command(
         attach="always" if attach == "always" else "request",
     )
     notice_slow_kernel()
-    print(f"guarding {upstream} at http://{host}:{port}/v1, policy {settings.policy.name}", file=sys.stderr)
-    serve_proxy(settings, host=host, port=port, audit=Path(audit) if audit else None)
+    said = f"guarding {upstream} at http://{host}:{port}/v1, policy {settings.policy.name}"
+    serve_proxy(
+        settings,
+        host=host,
+        port=port,
+        ready=lambda: print(said, file=sys.stderr),
+        audit=Path(audit) if audit else None,
+    )
     return 0

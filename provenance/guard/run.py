@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
 
 from provenance.guard.decisions import AuditFile
 from provenance.guard.proxy import ProxySettings, create_proxy
+from provenance.server.listening import listening
 
 
-def serve_proxy(settings: ProxySettings, *, host: str, port: int, audit: Path | None = None) -> None:
+def serve_proxy(
+    settings: ProxySettings, *, host: str, port: int, ready: Callable[[], None], audit: Path | None = None
+) -> None:
     """Answer until the process is told to stop (SIGINT, SIGTERM); answers under way are finished.
 
-    ``audit`` is a file of JSON Lines to which every decision is appended. Nothing else is logged.
-    Raises what opening the index raises, `StorageError` for the audit file, `OSError` where the address is taken.
+    ``ready`` is called when clients can connect. ``audit`` is a file of JSON Lines to which every decision is appended;
+    nothing else is logged.
+    Raises what opening the index raises, `StorageError` for the audit file, `ParameterError` for an address that is
+    taken.
     """
     with contextlib.ExitStack() as stack:
         record = None
@@ -33,4 +39,6 @@ def serve_proxy(settings: ProxySettings, *, host: str, port: int, audit: Path | 
             timeout_graceful_shutdown=10,
             ws="none",
         )
-        uvicorn.Server(config).run()
+        sockets = listening(host, port)
+        ready()
+        uvicorn.Server(config).run(sockets)

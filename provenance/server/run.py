@@ -10,6 +10,7 @@ import uvicorn
 
 from provenance.server.app import create_app, guarded
 from provenance.server.connections import Connection
+from provenance.server.listening import listening
 from provenance.server.settings import Settings
 
 # Addresses may hold queries, so requests are not logged at all; metrics count them. uvicorn warns of every request that
@@ -63,11 +64,12 @@ def allow_many_connections() -> None:
 def serve(settings: Settings, address: Address) -> None:
     """Answer requests until the process is told to stop (SIGINT, SIGTERM); requests under way are finished.
 
-    Raises what opening an index raises, `OSError` where the address is taken.
+    Raises what opening an index raises, `ParameterError` where the address is taken.
     """
     allow_many_connections()
     server = uvicorn.Server(configured(settings, address))
+    sockets = listening(address.host, address.port)
     logging.getLogger("provenance.server").info(
         "serving %s at http://%s:%d", ", ".join(name for name, _ in settings.indexes), address.host, address.port
     )
-    server.run()
+    server.run(sockets)

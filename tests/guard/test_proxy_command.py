@@ -45,7 +45,15 @@ def test_what_cannot_be_guarded_is_one_line_and_two(
     monkeypatch.delenv("PROVENANCE_INDEX", raising=False)
     assert main(["proxy", *arguments]) == 2
     told = capsys.readouterr()
-    assert told.out == "" and said in told.err and "Traceback" not in told.err
+    assert told.out == "" and said in told.err and told.err.count("\n") == 1
+
+
+def test_an_address_that_is_taken_is_told(licensed_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert main(["proxy", "--upstream", UPSTREAM, "--index", str(licensed_folder), "--port", port]) == 2
+    told = capsys.readouterr().err
+    assert "Address already in use; choose another --port" in told and told.count("\n") == 1
 
 
 def test_the_command_guards_records_without_text_and_stops_cleanly(

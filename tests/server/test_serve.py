@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from cli.main import main
+from provenance.errors import ParameterError
+from provenance.server.listening import listening
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,8 +55,21 @@ def test_a_key_file_that_would_leave_the_server_open_is_refused(
 
 def test_an_address_that_is_taken_is_told(demo_index: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = _serve(demo_index, taken.getsockname()[1]).communicate(timeout=30)
-    assert b"in use" in done[1] and b"Traceback" not in done[1]
+        process = _serve(demo_index, taken.getsockname()[1])
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 2 and said.count(b"\n") == 1
+    assert b"Address already in use; choose another --port" in said
+
+
+def test_a_name_is_listened_at_wherever_it_leads() -> None:
+    sockets = listening("localhost", 0)
+    assert socket.AF_INET in {each.family for each in sockets}
+    for each in sockets:
+        each.close()
+    with pytest.raises(ParameterError, match="name an address of this machine with --host"):
+        listening("nowhere.invalid", 8000)
+    with pytest.raises(ParameterError, match="192.0.2.1:8000: cannot be listened at: Cannot assign"):
+        listening("192.0.2.1", 8000)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
