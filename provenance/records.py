@@ -94,7 +94,8 @@ class Span:
     """A half-open range of the text that was asked about, in every unit; lines are 1-based, inclusive.
 
     ``start``/``end`` count code points, ``*_byte`` UTF-8 bytes, ``*_utf16`` UTF-16 code units.
-    ``common`` tells whether what stands here stands in many repositories of the corpus.
+    ``common`` tells whether what stands here stands in many repositories of the corpus, or tells little for
+    another reason (`provenance.usual`).
     """
 
     start: int

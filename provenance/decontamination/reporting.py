@@ -19,7 +19,7 @@ COLUMNS = (
 
 SENTENCES = {
     "found": "something uncommon of it stands in the corpus",
-    "common": "only what stands in many repositories was found",
+    "common": "only what is common was found",
     "not_found": "nothing was found by the rules that were asked",
     "too_short": "nothing was found; too short to be certain of",
 }

@@ -25,7 +25,7 @@ Rule = Literal["levels", "alike", "substring", "10-gram"]
 RULES: tuple[Rule, ...] = get_args(Rule)
 
 ProblemVerdict = Literal["found", "common", "not_found", "too_short"]
-"""``found``: something uncommon of it stands in the corpus. ``common``: only what stands in many repositories does.
+"""``found``: something uncommon of it stands in the corpus. ``common``: only what is common does.
 ``not_found``: nothing was found by the rules that were asked; no statement about what a model was trained on.
 ``too_short``: nothing was found, and tracing could not have found an exact copy of so short a text."""
 

@@ -23,7 +23,7 @@ _RULES: Mapping[str, tuple[str, str]] = {
     "copy": ("The same text stands in the corpus", "warning"),
     "edited-copy": ("Text of the corpus, edited", "warning"),
     "possible-copy": ("A run of windows is in the filter of the corpus; not verified on the text", "warning"),
-    "common-text": ("Text that stands in many repositories of the corpus", "note"),
+    "common-text": ("Text that tells little about where it comes from: in many repositories, or usual", "note"),
 }
 
 

@@ -15,6 +15,7 @@ from provenance.reports.wording import size
 from provenance.server.failures import Refusal, failure_answer
 from provenance.server.serving import serving_of
 from provenance.server.views import repository_link
+from provenance.usual import SAID
 
 _KINDS = {
     "exact": "equal byte for byte",
@@ -40,6 +41,7 @@ def _environment() -> Environment:
     made.filters["licensed"] = lambda rows: [(_spdx(name), value) for name, value in rows]
     made.filters["license_note"] = _license_note
     made.filters["kind"] = _kind
+    made.filters["reason"] = lambda reason: SAID.get(reason, reason)
     made.filters["lines"] = _lines
     made.filters["traits"] = _traits
     return made
