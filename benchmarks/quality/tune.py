@@ -1,7 +1,8 @@
 """Choose the verdict's coefficients on the tuning half: python -m benchmarks.quality.tune --work DIR
 
 Question: which weights of the measures, and which threshold, tell copies from coincidence at the alarm rate asked for?
-Data: the tuning half of the packages in packages.json; the scored half is not looked at.
+Data: the tuning half of the packages in packages.json, and those held out for tuning alone; the scored half is not
+looked at.
 Prints what belongs into provenance.lexing.evidence.WEIGHTS.
 """
 
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.quality.corpus import File, load, split
+from benchmarks.quality.fetch import fetch
 from benchmarks.quality.queries import Query, novel, positives
 from benchmarks.quality.tool import Answer, Toolkit
 from benchmarks.quality.truth import Truth, Verbatim
@@ -84,6 +86,7 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=25, help="snippets a language and length")
     parser.add_argument("--negatives", type=int, default=9000)
     arguments = parser.parse_args()
+    fetch(arguments.work / "archives", "packages", "tuning")
     gathered = gather(arguments.work, arguments.number, arguments.negatives)
     novel_count = sum(query.set == "novel" for query, _, _ in gathered)
     judged = [
