@@ -27,8 +27,8 @@ _HEADER = struct.Struct("<8s6IQ16xQ")
 _MAGIC = b"PROVGRM\x01"
 ALL = 1 << 32
 """No limit."""
-_HERE = 64
-"""Lists intersected at most: more hardly narrow anything."""
+_HERE = 32
+"""Lists intersected at most. 64 take 0.35 ms for 250 bytes in 100 MB of C, 32 take 0.14, for 3 % fewer candidates."""
 _ELSEWHERE = 8
 """The same where each may be a read of its own. Linux sources: in the mean 353 candidates for 331, 2.5 for 2.2."""
 
