@@ -1,8 +1,9 @@
 """Writing one segment: texts, sources, tables, the engine's part, and the keys spilled for the filter layer.
 
-Two passes. The first takes documents as they come: a new content's text goes to text.blk and through the key
-collector, a known content gains a source. The second knows all sources of each content and feeds the engine,
-reading the texts back from text.blk. So memory holds sources, ids and keys of one segment, and no text.
+Two passes. The first takes documents as they come: a new content's text goes to text.blk, through the key collector
+and to the engine, which takes from it what the text is found by; a known content gains a source. The second knows all
+sources of each content and has the engine index it. So memory holds sources, ids, keys, words and fingerprints of one
+segment, and no text.
 """
 
 from __future__ import annotations
@@ -23,16 +24,15 @@ from provenance.errors import SearchError
 from provenance.manifest import SegmentEntry
 from provenance.parameters import Parameters
 from provenance.records import Document, Source
-from provenance.search import discard
+from provenance.search import discard, open_writer
 from provenance.segment import CONTENT, DOCUMENT, FORMAT, TABLES, TEXT, encode_source, file_checksum
 from provenance.storage import fsync_all, refusals_named, rename_durably
-from provenance.store import BlockReader, BlockWriter, write_tables
+from provenance.store import BlockWriter, write_tables
 
 if TYPE_CHECKING:
     from zstandard import ZstdCompressor
 
     from provenance.kernel import KeyCollector
-    from provenance.search.base import SegmentWriter
 
 RUN_BYTES = 64 << 20
 """Text after which keys are spilled, so that the collector's memory is bounded whatever the segment's size."""
@@ -195,10 +195,10 @@ class SegmentBuilder:
         with refusals_named(self._part):
             remove_tree(self._part)
             self._part.mkdir(parents=True)
+        self._engine = open_writer(parameters.as_dict(), self._part)
         self._text = BlockWriter(self._part / TEXT, compressor=compressor)
         self._compressor = compressor
         self._keys = KeySpiller(spills / name, parameters, group)
-        self._engine: SegmentWriter | None = None
         # By arrival, one entry a document; ordinals are given at the end, when all documents of a content are known.
         self._ids: list[bytes] = []
         self._sources: list[Source] = []
@@ -236,12 +236,21 @@ class SegmentBuilder:
             self._encoding_of.append(self._encodings.setdefault(document.encoding, len(self._encodings)))
             self.text_bytes += len(document.utf8)
             self._keys.add(document.utf8, document.source.repository)
+            self._engine.read(document.utf8, self._fingerprints(document))
         elif self._keys.samples:
             self._shared(content, document)
         self._ids.append(identity)
         self._sources.append(document.source)
         self._content_of.append(content)
         return True
+
+    def _fingerprints(self, document: Document) -> str:
+        if self._parameters.fingerprints == "none":
+            return ""
+        from provenance.lexing.fingerprints import fingerprint_text
+        from provenance.lexing.languages import family_of_stored
+
+        return fingerprint_text(document.utf8, family_of_stored(document.utf8, document.source))
 
     def _shared(self, content: int, document: Document) -> None:
         holders = self._repositories.get(content)
@@ -276,44 +285,35 @@ class SegmentBuilder:
 
     def _write_documents(self) -> tuple[str, list[str]]:
         """Write sources, tables and the engine's part; return the names of the texts' file and of the engine's."""
-        from provenance.lexing.fingerprints import fingerprint_text
-        from provenance.lexing.languages import family_of_stored
-        from provenance.search import open_writer
-
         sources = BlockWriter(self._part / "sources.blk", compressor=self._compressor)
-        engine = self._engine = open_writer(self._parameters.as_dict(), self._part)
-        has_fingerprints = self._parameters.fingerprints != "none"
         ids, content_of = self._ids, self._content_of
         arrivals = sorted(range(len(ids)), key=content_of.__getitem__)
         contents = bytearray()
         licences: dict[str, bytes] = {}
         digest_rows = []
         at = 0
-        with BlockReader(self._part / TEXT) as texts:
-            for content, (identity, text) in enumerate(zip(self._contents, texts.all(), strict=True)):
-                first = at
-                while at < len(arrivals) and content_of[arrivals[at]] == content:
-                    at += 1
-                held = [self._sources[arrival] for arrival in arrivals[first:at]]
-                contents += CONTENT.pack(identity, first, at - first, self._encoding_of[content])
-                for arrival, source in zip(arrivals[first:at], held, strict=True):
-                    sources.append(encode_source(source))
-                    licence = licences.get(source.license)
-                    if licence is None:
-                        encoded = source.license.encode("utf-8", "surrogatepass")
-                        licence = licences[source.license] = hashlib.sha256(encoded).digest()
-                    digest_rows.append(ids[arrival] + licence)
-                prints = fingerprint_text(text, family_of_stored(text, held[0])) if has_fingerprints else ""
-                engine.add(content, text, held, prints)
+        for content, identity in enumerate(self._contents):
+            first = at
+            while at < len(arrivals) and content_of[arrivals[at]] == content:
+                at += 1
+            held = [self._sources[arrival] for arrival in arrivals[first:at]]
+            contents += CONTENT.pack(identity, first, at - first, self._encoding_of[content])
+            for arrival, source in zip(arrivals[first:at], held, strict=True):
+                sources.append(encode_source(source))
+                licence = licences.get(source.license)
+                if licence is None:
+                    encoded = source.license.encode("utf-8", "surrogatepass")
+                    licence = licences[source.license] = hashlib.sha256(encoded).digest()
+                digest_rows.append(ids[arrival] + licence)
+            self._engine.add(content, held)
         sources.finish(durable=False)
-        written = engine.finish()
-        self._engine = None
+        written = self._engine.finish()
         digest_rows.sort()
         rows = sorted(zip((ids[arrival] for arrival in arrivals), range(len(arrivals)), strict=True))
         _write(self._part / "contents.bin", contents)
         _write(self._part / "documents.bin", b"".join(DOCUMENT.pack(*row) for row in rows))
         _write(self._part / "digest.bin", b"".join(digest_rows))
-        if not engine.takes_texts:
+        if not self._engine.takes_texts:
             return TEXT, written
         with refusals_named(self._part):
             write_tables(self._part / TEXT, self._part / TABLES)
@@ -349,8 +349,7 @@ class SegmentBuilder:
 
     def abandon(self) -> None:
         """Stop, and remove what was written."""
-        if self._engine is not None:
-            self._engine.abandon()
+        self._engine.abandon()
         self._text.abandon()
         try:
             discard([self._part])

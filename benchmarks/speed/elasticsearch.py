@@ -164,7 +164,8 @@ def load_ours(folder: Path, url: str, texts: tuple[bytes, ...]) -> str:
     prepare(folder, ClusterSettings(url), [])
     writer = ElasticsearchWriter(folder / "segments" / "000001-000000-000")
     for number, text in enumerate(texts):
-        writer.add(number, text, [Source("bench/texts", f"{number}.py", license="MIT", language="Python")])
+        writer.read(text)
+        writer.add(number, [Source("bench/texts", f"{number}.py", license="MIT", language="Python")])
     writer.finish()
     return Record.of(folder).loading.index
 

@@ -135,11 +135,15 @@ class SegmentWriter(Protocol):
     takes_texts: bool
     """Whether `finish` takes over the frames of the block file of texts, too, which may go then."""
 
-    def add(self, content: int, text: bytes, sources: Sequence[Source], fingerprints: str = "") -> None:
-        """Index one content (its UTF-8 text) with all its documents; contents come in ascending order from 0.
+    def read(self, text: bytes, fingerprints: str = "") -> None:
+        """Take from the UTF-8 text of the next content what it is found by; contents count from 0 as they come.
 
         ``fingerprints`` are those of its code, with blanks between them.
         """
+        ...
+
+    def add(self, content: int, sources: Sequence[Source]) -> None:
+        """Index a content that was read with all its documents; contents come in ascending order from 0."""
         ...
 
     def finish(self) -> list[str]:

@@ -7,6 +7,7 @@ these took 22 % of the text's size where grams take 14 %, and proposed more wron
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -71,14 +72,20 @@ class TantivyWriter:
             index.register_tokenizer(_ANALYSER, analyser())
             self._writer: Any = index.writer(heap_size=_HEAP_BYTES, num_threads=1)
         self._grams = kernel.GramCollector()
+        # A quarter of the text. Its documents are all known at the end alone, and texts are not read again for them.
+        self._found: deque[tuple[bytes, str]] = deque()
         self._queued = 0
 
-    def add(self, content: int, text: bytes, sources: Sequence[Source], fingerprints: str = "") -> None:
-        """Index one content."""
+    def read(self, text: bytes, fingerprints: str = "") -> None:
+        """Take the grams, words and fingerprints of the next content."""
         self._grams.add(text)
+        self._found.append((kernel.weighed_words(text), fingerprints))
+
+    def add(self, content: int, sources: Sequence[Source]) -> None:
+        """Index one content."""
+        weighed, fingerprints = self._found.popleft()
         document = tantivy.Document()
         document.add_unsigned("content", content)
-        weighed = kernel.weighed_words(text)
         document.add_text("text", weighed.decode())
         if fingerprints:
             document.add_text("fingerprints", fingerprints)

@@ -197,7 +197,8 @@ def part(folder: Path, texts: list[str]) -> Path:
     folder.mkdir(parents=True)
     writer = open_writer(ENGINE, folder)
     for number, text in enumerate(texts):
-        writer.add(number, text.encode(), [Source("o/r", f"{number}.py", license="MIT", language="Python")])
+        writer.read(text.encode())
+        writer.add(number, [Source("o/r", f"{number}.py", license="MIT", language="Python")])
     names = writer.finish()
     assert sorted(names) == sorted(f"search/{name}" for name in os.listdir(folder / "search"))
     return folder
@@ -205,7 +206,8 @@ def part(folder: Path, texts: list[str]) -> Path:
 
 def test_an_abandoned_writer_lets_go_of_its_files(tmp_path: Path) -> None:
     writer = open_writer(ENGINE, tmp_path)
-    writer.add(0, b"text", [Source("o/r", "a.py")])
+    writer.read(b"text")
+    writer.add(0, [Source("o/r", "a.py")])
     writer.abandon()
     writer.abandon()
     with pytest.raises(StorageError):

@@ -16,7 +16,8 @@ def segment(tmp_path: Path) -> Path:
     folder = tmp_path / "segment"
     folder.mkdir()
     writer = TantivyWriter(folder)
-    writer.add(0, b"def one_text(): return 1\n", [])
+    writer.read(b"def one_text(): return 1\n")
+    writer.add(0, [])
     writer.finish()
     return folder
 

@@ -62,18 +62,24 @@ class ElasticsearchWriter:
         self._client = connect(self._cluster.url)
         self._bulk = Bulk(self._client, self._cluster)
         self._grams = kernel.GramCollector()
+        self._found: deque[tuple[list[bytes], str]] = deque()
         self._contents = 0
         self._documents = 0
 
-    def add(self, content: int, text: bytes, sources: Sequence[Source], fingerprints: str = "") -> None:
+    def read(self, text: bytes, fingerprints: str = "") -> None:
+        """Take the grams, words and fingerprints of the next content."""
+        self._grams.add(text)
+        self._found.append((list(words_of(text)), fingerprints))
+
+    def add(self, content: int, sources: Sequence[Source]) -> None:
         """Load one content."""
+        pieces, fingerprints = self._found.popleft()
         words = keywords(sources)
         fixed: dict[str, Any] = {"part": self._part.part, "content": content}
         fixed |= {field: getattr(words, name) for field, name in KEYWORDS if getattr(words, name)}
         opened = json.dumps(fixed).encode("ascii")[:-1]
         self._contents += 1
-        self._grams.add(text)
-        for number, piece in enumerate(words_of(text)):
+        for number, piece in enumerate(pieces):
             self._bulk.add(
                 b'{"index":{"_id":"%s/%d/%d"}}\n' % (self._part.part.encode(), content, number)
                 # No word holds a character that JSON escapes.
