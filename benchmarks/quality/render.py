@@ -91,7 +91,7 @@ def page(results: dict[str, Any]) -> str:
         _languages(results["systems"][ours[0]]["languages"]) if ours else "",
         "## Every edit and length\n",
         *(_whole(name, results["systems"][name]["rows"]) for name in ours),
-        _rewritten(results.get("rewritten")),
+        _rewritten(results.get("rewritten"), results.get("jplag")),
         _boundary(results, ours),
         _engines(results.get("engines")),
         READ.read_text("utf-8") if READ.exists() else "",
@@ -184,7 +184,7 @@ def _whole(name: str, rows: list[dict[str, Any]]) -> str:
     )
 
 
-def _rewritten(found: dict[str, Any] | None) -> str:
+def _rewritten(found: dict[str, Any] | None, jplag: dict[str, Any] | None) -> str:
     if found is None:
         return ""
     rows = [
@@ -203,6 +203,22 @@ def _rewritten(found: dict[str, Any] | None) -> str:
         f"{index['match']} and alike (`decontaminate --rule alike`) for {index['alike']} of {index['of']}; "
         f"of the same questions without their originals, {index['false matches']} match and {index['false alike']} are "
         "alike to another problem's solution.\n"
+        + _jplag(jplag)
+    )
+
+
+def _jplag(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    rows = [
+        (name, f"{scores['pairs']}", *(f"{scores[field]:.3f}" for field in ("precision", "recall", "f1")))
+        for name, scores in found["pairs"].items()
+    ]
+    return (
+        f"\nJPlag {found['version']}, which compares whole programs two by two, with its own settings, on the same "
+        f"pairs: alike from a similarity of {found['threshold']:.2f}, the best one on the even problems. "
+        f"{found['refused']} of {found['programs']} solutions it refuses, most for having too few of its tokens.\n\n"
+        + _table(("", "pairs", "precision", "recall", "F1"), rows)
     )
 
 

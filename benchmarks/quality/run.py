@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality import negatives, rewritten
+from benchmarks.quality import jplag, negatives, rewritten
 from benchmarks.quality.asking import ask_all
 from benchmarks.quality.baselines import baselines, set_threshold
 from benchmarks.quality.corpus import load, split
@@ -34,7 +34,7 @@ from benchmarks.quality.tool import Answer, Toolkit
 from benchmarks.quality.truth import Truth, Verbatim
 
 ALARM_RATE = 0.001
-SYSTEMS = ("toolkit", "tantivy", "elasticsearch", "baselines", "rewritten")
+SYSTEMS = ("toolkit", "tantivy", "elasticsearch", "baselines", "rewritten", "jplag")
 
 
 def main() -> None:
@@ -43,7 +43,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with humaneval, humanevalpack, mbpp, …")
     parser.add_argument("--number", type=int, default=25, help="snippets a language and length")
     parser.add_argument("--negatives", type=int, default=13500, help="snippets of held-out code, before exclusions")
-    parser.add_argument("--system", action="append", choices=SYSTEMS, help="repeatable; by default all but the cluster")
+    parser.add_argument(
+        "--system", action="append", choices=SYSTEMS, help="repeatable; by default all but elasticsearch and jplag"
+    )
     parser.add_argument("--cluster", help="address of an Elasticsearch node, for the system elasticsearch")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/quality.json"))
@@ -114,6 +116,8 @@ def measure(benchmark: Benchmark, system: str, cluster: str | None, out: Path) -
     functions = results["corpus"]["indexed functions"]
     if system == "rewritten":
         results["rewritten"] = rewritten.measure(benchmark.data)
+    elif system == "jplag":
+        results["jplag"] = jplag.measure(benchmark.data, benchmark.work)
     elif system == "baselines":
         tuning, _ = novel(
             benchmark.files, benchmark.truth, benchmark.verbatim, tuning=True, number=benchmark.number_negatives // 2
