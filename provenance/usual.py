@@ -33,8 +33,8 @@ SAID: Mapping[str, str] = {
 """Reasons in words, for lists of spans."""
 SHORT_CHARS = 150
 """A shorter run, normalised, says little by itself."""
-SHORT_SHARE = 1 / 3
-"""A short run of at least this share of its text is most of what can be judged."""
+SHORT_SHARE = 0.8
+"""A short run of at least this share of its text is all that can be judged."""
 SUPPORT = -3.0
 """Evidence (`Evidence.log_odds`) that the text around a short run is a copy, from which the run counts."""
 USUAL_CONTENTS = 10

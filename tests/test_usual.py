@@ -57,8 +57,8 @@ def test_a_short_run_counts_where_it_is_much_of_the_text_or_not_alone(demo: Inde
     source = inspect.getsource(difflib.SequenceMatcher.find_longest_match)
     run = source[(at := source.index("besti, bestj, bestsize = alo")) : at + 120]
     assert reasons(trace(demo, run).spans) == [None]
+    assert reasons(trace(demo, f"{run} # so").spans) == [None]
     alone = OWN.replace("{between}", run)
-    assert len(run) < len(alone) / 3
     (short,) = trace(demo, alone).spans
     assert short.common_by == "short" and run.startswith(alone[short.span.start : short.span.end])
     # Where edited copies are not looked for, there is nothing to judge it by.
@@ -109,3 +109,15 @@ def test_names_that_differ_in_digits_alone_count_as_one() -> None:
         assert alignment is not None
         bits.append(weigh(alignment, lambda token: 8.0 if token.startswith(b"T") else 0.0, 0.0).names)
     assert 8.0 < bits[0] < bits[1] < 8 * math.pi**2 / 6
+
+
+def test_a_long_verbatim_run_is_a_match_unless_it_is_a_table() -> None:
+    family = FAMILIES["go"]
+    table = Code.of(b"{" + b"1, 2, -1, 1,\n" * 40 + b"}", family)
+    body = Code.of(OWN.replace("{between}", "").encode(), FAMILIES["python"])
+    regimes = []
+    for code in (table, body):
+        alignment = align(code, code)
+        assert alignment is not None and len(alignment.pairs) == len(code) >= 60
+        regimes.append(weigh(alignment, lambda token: 0.0, 0.0).regime)
+    assert regimes == ["kept", "verbatim"]

@@ -52,11 +52,10 @@ def row(name: str, code: str) -> dict[str, str]:
 def benchmark(functions: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
     """Five problems that the demo corpus has as they are, one re-indented, one renamed, two it has not."""
     rows = [row(name, functions[name]) for name in NAMES]
-    indented = functions["context_diff"].replace("    ", "\t")
+    indented = functions["ndiff"].replace("    ", "\t")
     rows.append(row("indented", indented))
-    renamed = functions["ndiff"]
-    names = dict(linejunk="skipped", charjunk="ignored", ndiff="compared", a="left", b="right")
-    renamed = re.sub(r"\b(linejunk|charjunk|ndiff|a|b)\b", lambda match: names[match[1]], renamed)
+    names = dict(zip(("context_diff", "a", "b", "group", "tag", "line", "prefix", "started"), "pqrstuvw", strict=True))
+    renamed = re.sub(rf"\b({'|'.join(names)})\b", lambda match: names[match[1]], functions["context_diff"])
     rows.append(row("renamed", renamed))
     own = 'def zorn(q):\n    """ Fold the quib. """\n    kept = [w ^ 91 for w in q if w * 7 % 13 > 5]\n'
     own += "    return kept[::-1] or {77: q}\n"
