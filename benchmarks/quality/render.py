@@ -218,7 +218,7 @@ def _jplag(found: dict[str, Any] | None) -> str:
     return (
         f"\nJPlag {found['version']}, which compares whole programs two by two, with its own settings, on the same "
         f"pairs: alike from a similarity of {found['threshold']:.2f}, the best one on the even problems. "
-        f"{found['refused']} of {found['programs']} solutions it refuses, most for having too few of its tokens.\n\n"
+        f"{found['refused']} of {found['programs']} solutions it refuses for having too few of its tokens.\n\n"
         + _table(("", "pairs", "precision", "recall", "F1"), rows)
     )
 
