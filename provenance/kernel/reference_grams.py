@@ -15,7 +15,7 @@ from provenance.kernel.reference_arrays import I64, Bytes8, require_at_least, u8
 if TYPE_CHECKING:
     from provenance.kernel._native import Buffer
 
-CELL = 8192
+CELL = 4096
 REACH = 256
 _HEADER = struct.Struct("<8s6IQ16xQ")
 _MAGIC = b"PROVGRM\x01"

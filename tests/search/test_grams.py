@@ -18,7 +18,7 @@ from provenance.kernel import reference
 from provenance.search.grams import head_of
 from provenance.search.words import words_of
 
-CELL, REACH = 8192, 256
+CELL, REACH = 4096, 256
 ALL = 1 << 31
 ANYWHERE = (1 << 32) - 1
 

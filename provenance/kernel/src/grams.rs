@@ -5,7 +5,7 @@ use crate::{Bad, Checked, at_least};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Grams that begin in so many bytes of a text share a cell.
-pub(crate) const CELL: usize = 8192;
+pub(crate) const CELL: usize = 4096;
 /// A string of so many bytes that begins in a cell is covered by the cell as a whole.
 pub(crate) const REACH: usize = 256;
 pub(crate) const HEADER: usize = 64;
