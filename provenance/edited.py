@@ -23,7 +23,7 @@ from provenance.membership.commonness import Commonness
 from provenance.records import ContentRef, Source, Span
 from provenance.text import NormalisedText, Offsets
 from provenance.traced import LEVELS, Catalogue, Level, SourceMatch, TracedSpan, place_in_order
-from provenance.usual import SUPPORT, Reason
+from provenance.usual import SUPPORT, Reason, is_in_many_repositories
 
 ADDED = 30
 """Corresponding tokens outside of runs that make an edited copy worth showing; or half of all, if these are fewer."""
@@ -198,9 +198,8 @@ class EditedCopies:
         )
         repositories = {source.repository for source, _ in found.values()}
         reason: Reason | None = None
-        if len(repositories) >= self._catalogue.index.parameters.common_repositories or (
-            self._commonness is not None and self._commonness.is_common(self._text.normalised, low, high)
-        ):
+        index, normalised = self._catalogue.index, self._text.normalised
+        if is_in_many_repositories(index, self._commonness, len(repositories), normalised, low, high):
             reason = "repositories"
         elif group.common:
             reason = "contents"

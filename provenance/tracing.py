@@ -33,7 +33,15 @@ from provenance.traced import (
     check_levels,
     place_in_order,
 )
-from provenance.usual import SHORT_CHARS, SHORT_SHARE, Reason, has_usual_words_alone, is_in_licence_header, is_supported
+from provenance.usual import (
+    SHORT_CHARS,
+    SHORT_SHARE,
+    Reason,
+    has_usual_words_alone,
+    is_in_licence_header,
+    is_in_many_repositories,
+    is_supported,
+)
 from provenance.verdict import DEFAULT_MIN_CHARS
 from provenance.verification import Findings, Holders, Limits, RunFinder
 from provenance.windows import trace_floor
@@ -179,7 +187,6 @@ class _Describer:
         self._checked = checked
         self._catalogue = catalogue
         self._commonness = commonness
-        self._common_repositories = catalogue.index.parameters.common_repositories
         self._limit = limit
         self._text = lru_cache(maxsize=_KEPT_TEXTS)(catalogue.index.text)
         self._stored = lru_cache(maxsize=_KEPT_TEXTS)(self._read)
@@ -198,11 +205,13 @@ class _Describer:
             places.items(), key=lambda entry: place_in_order(_level(entry[1][0]), 1.0, entry[1][1], entry[0])
         )
         repositories = {source.repository for _, source, _, _ in places.values()}
-        first = self._match(*ordered[0], len(written), end - start)
+        # The first is looked at even where none is listed.
+        shown = ordered[: max(1, self._limit)]
+        sources = tuple(self._match(document, found, len(written), end - start) for document, found in shown)
+        first = sources[0]
+        index = self._catalogue.index
         reason: Reason | None = None
-        if len(repositories) >= self._common_repositories or (
-            self._commonness is not None and self._commonness.is_common(query.normalised, start, end)
-        ):
+        if is_in_many_repositories(index, self._commonness, len(repositories), query.normalised, start, end):
             reason = "repositories"
         elif holds_imports_alone(query.source, low, high):
             reason = "imports"
@@ -211,7 +220,7 @@ class _Describer:
         ):
             reason = "notice"
         # The engine is asked last.
-        elif end - start < SHORT_CHARS and has_usual_words_alone(self._catalogue.index, query.normalised, start, end):
+        elif end - start < SHORT_CHARS and has_usual_words_alone(index, query.normalised, start, end):
             reason = "words"
         return TracedSpan(
             span=query.span(start, end, common=reason is not None),
@@ -220,9 +229,7 @@ class _Describer:
             repositories=len(repositories),
             counts_exact=holders.exact,
             licenses=tuple(sorted({source.license for _, source, _, _ in places.values()})),
-            sources=tuple(
-                self._match(document, found, len(written), end - start) for document, found in ordered[: self._limit]
-            ),
+            sources=sources[: self._limit],
             common_by=reason,
         )
 

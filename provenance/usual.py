@@ -17,6 +17,7 @@ from typing import Literal
 from provenance.index import Index
 from provenance.lexing.languages import family_of_stored
 from provenance.lexing.lexer import COMMENT, lex
+from provenance.membership.commonness import Commonness
 from provenance.records import Source
 from provenance.search.words import is_word_character, words_of
 
@@ -41,6 +42,18 @@ USUAL_CONTENTS = 10
 """In so many contents a word is usual."""
 HEADER_BYTES = 4096
 """Where in a file the indexer looks for its licence header."""
+
+
+def is_in_many_repositories(
+    index: Index, commonness: Commonness | None, repositories: int, text: bytes, start: int, end: int
+) -> bool:
+    """Tell whether as many repositories as make a text common are known, or the filter knows of them.
+
+    The range is one of the normalised text, in bytes; ``commonness`` is None where an index has no such filter.
+    """
+    return repositories >= index.parameters.common_repositories or (
+        commonness is not None and commonness.is_common(text, start, end)
+    )
 
 
 def has_usual_words_alone(index: Index, text: bytes, start: int, end: int) -> bool:
