@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import re
@@ -136,5 +137,9 @@ def _raw(port: int, text: str) -> None:
 
 
 def _open_files(process: int) -> list[str]:
-    folder = Path(f"/proc/{process}/fd")
-    return [os.readlink(each) for each in folder.iterdir()] if folder.is_dir() else []
+    """What a live process holds open: it goes on working, so a file may be closed between listing and reading."""
+    names = []
+    for each in Path(f"/proc/{process}/fd").glob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            names.append(os.readlink(each))
+    return names
