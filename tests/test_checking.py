@@ -163,7 +163,7 @@ def test_the_longest_chain_decides_not_the_length_of_the_span() -> None:
 
 
 @given(data=st.data(), document=st.sampled_from(DOCUMENTS), min_chars=st.sampled_from([0, 32, 64, 96, 128]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_copy_of_at_least_the_floor_is_found_wherever_it_was_cut(
     data: st.DataObject, document: str, min_chars: int, index: Index
 ) -> None:
@@ -189,7 +189,7 @@ def test_every_copy_of_at_least_the_floor_is_found_wherever_it_was_cut(
     ),
     min_chars=st.sampled_from([0, 64, 96]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_answers_are_those_of_an_exact_set_of_windows(
     pieces: list[tuple[str, int, int, int]], min_chars: int, index: Index
 ) -> None:

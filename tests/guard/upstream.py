@@ -29,7 +29,7 @@ def running(app: Any) -> Iterator[str]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not server.started and time.monotonic() < until:
         time.sleep(0.01)
     assert server.started
@@ -37,18 +37,24 @@ def running(app: Any) -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
         listener.close()
 
 
 class Upstream:
-    """Answers by script, and remembers what it was asked."""
+    """Answers by script, and remembers what it was asked.
+
+    A stream that ends with ``rest`` waits before it, where there is one, until ``go_on`` is set.
+    """
 
     def __init__(self) -> None:
         self.script: Script = lambda body, index: "hello"
         self.asked: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.left = threading.Event()
+        self.rest = ""
+        self.waiting = threading.Event()
+        self.go_on = threading.Event()
         self.cut_after: int | None = None
         self.pause = 0.0
         self.status = 200
@@ -139,6 +145,9 @@ class Upstream:
             if self.tools:
                 texts = [json.dumps({"code": text}) for text in texts]
             for at in range(0, max(map(len, texts)), 4):
+                while self.rest and at + 4 > len(texts[0]) - len(self.rest) and not self.go_on.is_set():
+                    self.waiting.set()
+                    await asyncio.sleep(0.01)
                 for index, text in enumerate(texts):
                     piece = text[at : at + 4]
                     if not piece:

@@ -69,7 +69,7 @@ def gone(group: int) -> bool:
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    for _ in range(400):
+    for _ in range(3000):
         if true():
             return
         time.sleep(0.02)
@@ -78,7 +78,7 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 def again(action: Callable[[], Any]) -> Any:
     """Do something as soon as the processes that a kill has orphaned are gone."""
-    for _ in range(200):
+    for _ in range(1200):
         try:
             return action()
         except IndexBusy:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xxhash
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.layers import LayerReport, build_layer
@@ -52,7 +52,7 @@ keys_ = st.one_of(st.integers(0, 2**64 - 1), st.integers(0, 40), st.integers(2**
     samples=st.lists(st.lists(st.tuples(keys_, st.integers(0, 5)), max_size=60), max_size=5),
     repositories=st.integers(1, 5),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 def test_a_layer_holds_the_distinct_keys_and_exactly_the_common_samples(
     tiles: list[list[int]], samples: list[Pairs], repositories: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

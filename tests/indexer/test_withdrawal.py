@@ -218,7 +218,7 @@ def test_damaged_removal_set_is_noticed_and_hides_nothing_by_mistake(folder: Pat
 GEOMETRY = Geometry(8, 4, "utf8", 99, "layout-1")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     text=st.text("ab \n", min_size=0, max_size=90),
     stored=st.sets(st.integers(0, 80)),

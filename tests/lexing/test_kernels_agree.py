@@ -76,7 +76,7 @@ def edited(draw: st.DrawFn) -> tuple[bytes, bytes]:
     return b"".join(records), draw(st.one_of(st.just(document), files))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(edited())
 def test_alignments_are_the_same(case: tuple[bytes, bytes]) -> None:
     query, document = case

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xxhash
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provenance import kernel
@@ -42,7 +42,7 @@ def resealed(page: bytes) -> bytes:
 
 
 @given(keys=st.lists(st.integers(0, 2**64 - 1), unique=True, max_size=300), exponent=st.floats(-8, -1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_key_that_was_inserted_is_ever_denied(
     keys: list[int], exponent: float, tmp_path_factory: pytest.TempPathFactory, geometry: Geometry, write: Write
 ) -> None:
@@ -127,7 +127,7 @@ def test_the_golden_file_is_written_again_byte_for_byte_and_answers(
 
 
 @given(workers=st.integers(1, 4), range_keys=st.integers(1, 3000), count=st.integers(0, 9000))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20)
 def test_the_bytes_depend_on_neither_workers_nor_ranges(
     workers: int, range_keys: int, count: int, tmp_path_factory: pytest.TempPathFactory, write: Write
 ) -> None:
@@ -200,7 +200,7 @@ def test_an_impossible_value_is_refused_even_with_the_right_checksum(
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_damage_to_a_small_filter_is_noticed_at_open(
     data: st.DataObject, sound: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -321,9 +321,11 @@ def test_a_filter_may_be_closed_while_others_ask_it(make_filter: MakeFilter) -> 
     keys = random_keys(5000)
     opened = make_filter(keys)
     failures: list[BaseException] = []
+    begun = threading.Barrier(4)
 
     def ask() -> None:
         try:
+            begun.wait(30)
             while True:
                 assert opened.contains(keys) == b"\1" * (len(keys) // 8)
         except ValueError:
@@ -334,8 +336,7 @@ def test_a_filter_may_be_closed_while_others_ask_it(make_filter: MakeFilter) -> 
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for thread in threads:
         thread.start()
-    while not all(thread.is_alive() for thread in threads):
-        pass
+    begun.wait(30)
     opened.close()
     for thread in threads:
         thread.join(30)

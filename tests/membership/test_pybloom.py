@@ -97,7 +97,7 @@ def test_text_keys_answer_as_the_library_for_str_windows_of_code_points(
 
 
 @given(text=st.text(max_size=120), width=st.integers(1, 40), stride=st.integers(1, 40))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_integer_keys_answer_as_the_library_for_any_text(
     text: str, width: int, stride: int, tmp_path_factory: pytest.TempPathFactory, geometry: Geometry
 ) -> None:
@@ -162,7 +162,7 @@ def test_a_hostile_head_is_refused(offset: int, value: bytes, sound: bytes, tmp_
 
 
 @given(data=st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_any_head_is_refused_or_answered(
     data: st.DataObject, sound: bytes, tmp_path_factory: pytest.TempPathFactory, geometry: Geometry
 ) -> None:

@@ -19,7 +19,7 @@ def test_a_large_filter_needs_the_bits_a_key_of_the_design_and_little_for_its_re
 
 
 @given(keys=st.integers(0, 10**12), exponent=st.floats(-9, -1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_size_is_the_smallest_that_reaches_the_target(keys: int, exponent: float) -> None:
     target = min(0.1, 10**exponent)
     regions, halves = size_for(keys, target)
@@ -29,7 +29,7 @@ def test_the_size_is_the_smallest_that_reaches_the_target(keys: int, exponent: f
 
 
 @given(keys=st.integers(1, 10**9), regions=st.integers(1, 10**6), halves=st.sampled_from([1, 2]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_more_regions_never_err_more_and_more_keys_never_less(keys: int, regions: int, halves: int) -> None:
     rate = expected_rate(keys, regions, halves)
     assert 0 <= rate <= 1

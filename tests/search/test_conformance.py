@@ -99,7 +99,7 @@ def test_a_thousand_literals_cut_anywhere_are_found_and_counted(corpus: Any) -> 
 
 
 @given(st.text(alphabet="abF_ \n\t=1é", min_size=1, max_size=6), st.booleans())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_short_text_is_answered_as_by_a_scan(corpus: Any, literal: str, fold_case: bool) -> None:
     def holds(document: Document) -> bool:
         text = document.utf8.decode()

@@ -47,7 +47,7 @@ def found(file: bytes, part: bytes, after: int = -1, limit: int = ALL, **how: An
 
 
 @given(texts, parts, st.booleans(), st.booleans(), st.integers(-1, 12), st.integers(0, 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_both_kernels_write_the_same_file_and_give_the_same_answer(
     contents: list[bytes], part: bytes, fold_case: bool, verbatim: bool, after: int, limit: int
 ) -> None:
@@ -58,7 +58,7 @@ def test_both_kernels_write_the_same_file_and_give_the_same_answer(
 
 
 @given(texts, st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_text_is_found_by_every_part_of_its_normalised_form(contents: list[bytes], data: st.DataObject) -> None:
     file = gram_file(contents)
     for number, content in enumerate(contents):
@@ -70,7 +70,7 @@ def test_a_text_is_found_by_every_part_of_its_normalised_form(contents: list[byt
 
 
 @given(texts, st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_text_is_found_by_every_part_of_it_as_it_stands(contents: list[bytes], data: st.DataObject) -> None:
     file = gram_file(contents)
     for number, content in enumerate(contents):
@@ -104,7 +104,7 @@ def test_places_are_ranges_of_the_source_text() -> None:
 
 
 @given(texts, parts)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_pages_join_to_the_whole_answer(contents: list[bytes], part: bytes) -> None:
     file = gram_file(contents)
     part = kernel.normalise(part)
@@ -193,7 +193,7 @@ def test_limits_are_checked() -> None:
 
 
 @given(texts, parts, st.booleans(), st.booleans(), st.integers(1, 6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_lists_that_lie_elsewhere_are_read_alone_and_give_the_same_answer(
     contents: list[bytes], part: bytes, fold_case: bool, verbatim: bool, most: int
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import re2
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from provenance.search.requirements import Required, required_literals
@@ -79,7 +79,6 @@ patterns = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(patterns, st.text(alphabet=ALPHABET + "K\u212aſ", max_size=30))
 def test_every_text_that_matches_holds_a_required_literal(pattern: str, text: str) -> None:
     options = re2.Options()

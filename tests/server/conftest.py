@@ -89,7 +89,7 @@ def serving(settings: Settings) -> Iterator[Client]:
     server = uvicorn.Server(configured(replace(settings, drain_seconds=2.0), Address()))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not server.started and time.monotonic() < until:
         time.sleep(0.01)
     assert server.started
@@ -97,7 +97,7 @@ def serving(settings: Settings) -> Iterator[Client]:
         yield Client(listener.getsockname()[1])
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
         listener.close()
         assert not thread.is_alive()
 

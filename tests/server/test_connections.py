@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -115,7 +116,12 @@ def test_a_refused_body_that_does_not_end_ends_the_connection(impatient: Asked) 
                 time.sleep(0.01)
 
 
-def test_an_answer_that_nobody_reads_ends_the_connection(impatient: Asked, snippet: str) -> None:
+def test_an_answer_that_nobody_reads_ends_the_connection(
+    impatient: Asked, snippet: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Event()
+    before = Connection.connection_lost
+    monkeypatch.setattr(Connection, "connection_lost", lambda *given: (before(*given), ended.set()))
     body = json.dumps({"documents": [snippet * 20] * 5}).encode()
     question = b"POST /quip HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     with socket.socket() as raw:
@@ -123,7 +129,7 @@ def test_an_answer_that_nobody_reads_ends_the_connection(impatient: Asked, snipp
         raw.connect(("127.0.0.1", impatient.port))
         raw.settimeout(30)
         raw.sendall(question)
-        time.sleep(3)
+        assert ended.wait(60)
         received = 0
         try:
             while more := raw.recv(1 << 16):

@@ -41,7 +41,7 @@ def test_every_answer_is_one_that_the_document_allows(
         pytest.skip("it takes nothing that could be wrong")
 
     @given(case=operation.as_strategy(generation_mode=mode))
-    @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=50, suppress_health_check=list(HealthCheck))
     def ask(case: Any) -> None:
         case.call_and_validate(
             checks=[

@@ -6,7 +6,6 @@ import http.client
 import json
 import logging
 import re
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from provenance.errors import ParameterError
 from provenance.guard.assistant import ASSISTANT
 from provenance.guard.policy_file import PRESETS
 from provenance.server.settings import Settings, UpstreamSettings
+from tests.elasticsearch.node import free_port
 from tests.guard.upstream import Upstream, running
 
 from .test_browser import CHROMIUM, VIEWS, browser, judge  # noqa: F401
@@ -154,8 +154,7 @@ def test_what_cannot_be_answered_says_so(asking: Callable[..., Any], upstream: U
         assert ask(client) == (502, "the model's server refuses the question (429)")
         page = client.get("/playground", Accept="text/html")
         assert page.status == 200 and "portrait" not in page.text.split('id="question"')[1]
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        nowhere = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    nowhere = f"http://127.0.0.1:{free_port()}/v1"
     with asking(upstream=UpstreamSettings(nowhere)) as client:
         assert ask(client) == (502, "the model's server does not answer; try again later")
     with pytest.raises(ParameterError, match="streams is 0"):
@@ -186,17 +185,20 @@ def test_only_so_many_answers_are_written_at_a_time_and_who_leaves_makes_room(
         for connection, answer in open_ones:
             answer.close()
             connection.close()
-        assert upstream.left.wait(10), "the upstream goes on"
+        assert upstream.left.wait(30), "the upstream goes on"
         upstream.left.clear()
         upstream.thinking = 60
         connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=30)
         connection.request("POST", "/playground/answer", body, {"Content-Type": "application/json"})
-        time.sleep(1)
+        until = time.monotonic() + 60
+        while len(upstream.asked) < 3:
+            assert time.monotonic() < until
+            time.sleep(0.02)
         connection.close()
-        assert upstream.left.wait(10), "who leaves before the first word is waited for"
+        assert upstream.left.wait(30), "who leaves before the first word is waited for"
         upstream.thinking = 0
         upstream.script = lambda body, index: "done"
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while client.post("/playground/answer", {"prompt": "p"}).status != 200:
             assert time.monotonic() < until
             time.sleep(0.1)
@@ -293,7 +295,7 @@ def test_copies_are_marked_while_they_are_written_with_their_sources_beside(
     asking: Callable[..., Any], visit: Callable[..., Page], upstream: Upstream, snippet: str, view: str
 ) -> None:
     upstream.script = lambda body, index: f"<b>not markup</b> \U0001f986\n{snippet}{AFTER}"
-    upstream.pause = 0.004
+    upstream.rest = AFTER
     with asking() as client:
         page = visit(client, view)
         judge(page, f"{view}-playground")
@@ -304,6 +306,7 @@ def test_copies_are_marked_while_they_are_written_with_their_sources_beside(
         expect(page.get_by_role("link", name="stored text").first).to_be_visible()
         assert AFTER.strip() not in region.inner_text(), "it was marked only when all was over"
         judge(page, f"{view}-playground-writing")
+        upstream.go_on.set()
         expect(page.get_by_text("The answer is complete; 1 copy.")).to_be_visible()
         assert region.locator("mark").inner_text().strip() == snippet.strip()
         assert region.inner_text().startswith("<b>not markup</b> \U0001f986")
@@ -346,7 +349,7 @@ def test_a_chat_goes_on_and_everything_is_reached_by_keyboard(
         expect(page.get_by_text("word word word")).to_be_visible()
         page.get_by_role("button", name="Stop").press("Enter")
         expect(page.get_by_text("Stopped.")).to_be_visible()
-        assert upstream.left.wait(10), "the upstream goes on"
+        assert upstream.left.wait(30), "the upstream goes on"
         page.get_by_role("button", name="New chat").press("Enter")
         expect(page.get_by_text("Answer to first.")).to_have_count(0)
         upstream.status = 500

@@ -442,7 +442,7 @@ def test_an_archive_that_vanishes_is_counted(tmp_path: Path) -> None:
 GOOD = {name: pack(tar(TREE)) for name, pack in PACKERS.items()} | {"zip": zipped(TREE)}
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(
     st.sampled_from(sorted(GOOD)),
     st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), max_size=4),
@@ -464,7 +464,7 @@ def test_whatever_is_done_to_an_archive_only_the_promised_errors_come_out(
         assert "\n" not in str(error)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(["x.tar", "x.zip", "x.tar.gz", "x.jar"]), st.binary(max_size=2000))
 def test_random_bytes_are_refused_in_one_line(tmp_path_factory: pytest.TempPathFactory, name: str, raw: bytes) -> None:
     path = save(tmp_path_factory.mktemp("fuzz") / name, raw)

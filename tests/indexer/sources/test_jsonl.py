@@ -63,7 +63,6 @@ def test_plain_and_compressed_files_give_the_same_documents(tmp_path: Path, suff
     assert source.language == "Python"
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.binary(max_size=30).map(lambda raw: raw.replace(b"\n", b"")), max_size=12),
     st.lists(st.integers(0, 200), max_size=6),
@@ -233,7 +232,7 @@ def test_a_folder_without_tables_is_an_error(tmp_path: Path) -> None:
         list(RowsSource(str(tmp_path)).plan())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.binary(max_size=200)
     | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(lambda x: json.dumps(x).encode())
@@ -250,7 +249,7 @@ def test_any_bytes_are_read_without_an_exception(tmp_path_factory: pytest.TempPa
 values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.text(max_size=4))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from(
         [
