@@ -150,6 +150,10 @@ class Index:
         """Return the UTF-8 text of a content, withdrawn or not: ask `sources` before showing it."""
         return self.segments[ref.segment].text(ref.content)
 
+    def text_slice(self, ref: ContentRef, start: int, end: int) -> bytes:
+        """Return bytes [start, end) of a content's text, cut to its length; see `text`."""
+        return self.segments[ref.segment].text_slice(ref.content, start, end)
+
     def text_length(self, ref: ContentRef) -> int:
         """Return the length of a content's text in bytes, without reading it."""
         return self.segments[ref.segment].text_length(ref.content)

@@ -42,6 +42,10 @@ class Intervals:
         """Return the positions of the members that [start, end) holds."""
         return range(bisect_left(self.starts, start), bisect_right(self.ends, end))
 
+    def all_within(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield the members that [start, end) holds, ascending."""
+        return ((self.starts[at], self.ends[at]) for at in self.within(start, end))
+
     def add_longest(self, start: int, end: int) -> None:
         """Add a range and drop what it holds; nothing changes where a member holds it."""
         if not self.has_around(start, end):

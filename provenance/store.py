@@ -18,6 +18,7 @@ import threading
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
@@ -38,8 +39,8 @@ LEVEL = 3
 _HEADER = struct.Struct("<8sII")
 _FOOTER = struct.Struct("<QQQQ8s")
 _PAIR = struct.Struct("<QQ")
-_CACHED_BYTES = 1 << 20
-_CACHED_BLOCKS = 32
+_KEPT_BYTES = 64 << 20
+"""Decompressed blocks that all readers of a process keep together."""
 
 
 class Frames(Protocol):
@@ -179,11 +180,38 @@ def new_compressor() -> ZstdCompressor:
     return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
 
 
+class _KeptBlocks:
+    """Decompressed blocks, the last used, by the number of their reader and their own; usable from many threads."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._lock = threading.Lock()
+        self._blocks: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+
+    def get(self, key: tuple[int, int]) -> bytes | None:
+        with self._lock:
+            content = self._blocks.get(key)
+            if content is not None:
+                self._blocks.move_to_end(key)
+            return content
+
+    def add(self, key: tuple[int, int], content: bytes) -> None:
+        with self._lock:
+            self._room += len(self._blocks.pop(key, b"")) - len(content)
+            self._blocks[key] = content
+            while self._room < 0:
+                self._room += len(self._blocks.popitem(last=False)[1])
+
+
+_KEPT = _KeptBlocks(_KEPT_BYTES)
+_READERS = count()
+
+
 class BlockReader:
     """Reads one block file; usable from many threads.
 
     Raises `CorruptFile` or `IncompatibleVersion` at open, `CorruptFile` when a damaged block is met.
-    Keeps the last 32 blocks decompressed: 1 MiB at most.
+    The last blocks that any reader decompressed are kept: 64 MiB at most in a process.
     """
 
     def __init__(self, path: str | os.PathLike[str], frames: Frames | None = None) -> None:
@@ -191,8 +219,7 @@ class BlockReader:
         self.path = os.fspath(path)
         self._descriptor = -1
         self._frames = frames
-        self._lock = threading.Lock()
-        self._cache: OrderedDict[int, bytes] = OrderedDict()
+        self._reader = next(_READERS)
         self._decompressors: list[ZstdDecompressor] = []
         try:
             self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -364,16 +391,10 @@ class BlockReader:
         return b"".join(parts)
 
     def _block(self, block: int) -> bytes:
-        with self._lock:
-            cached = self._cache.get(block)
-            if cached is not None:
-                self._cache.move_to_end(block)
-                return cached
-        content = self._decompress(block)
-        with self._lock:
-            self._cache[block] = content
-            if len(self._cache) > min(_CACHED_BLOCKS, _CACHED_BYTES // self._block_bytes):
-                self._cache.popitem(last=False)
+        content = _KEPT.get((self._reader, block))
+        if content is None:
+            content = self._decompress(block)
+            _KEPT.add((self._reader, block), content)
         return content
 
     def _decompress(self, block: int) -> bytes:

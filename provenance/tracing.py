@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from provenance.checking import CheckResult, check
 from provenance.errors import MismatchError, ParameterError
@@ -21,7 +20,8 @@ from provenance.intervals import joined_ranges
 from provenance.membership.commonness import Commonness
 from provenance.records import ContentRef, Source, Verdict
 from provenance.search.base import Filters
-from provenance.text import NormalisedText
+from provenance.stored import StoredTexts
+from provenance.text import NormalisedText, Offsets
 from provenance.traced import (
     BY_FILTER,
     LEVELS,
@@ -50,9 +50,6 @@ if TYPE_CHECKING:
     from provenance.edited import EditedFindings
 
 __all__ = ["LEVELS", "ORDER", "Level", "SourceMatch", "TraceResult", "TracedSpan", "trace"]
-
-_KEPT_TEXTS = 64
-"""Stored texts with their maps kept while the spans of one text are described."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +109,11 @@ def trace(
     checked = check(index, text, min_chars=min_chars)
     catalogue = Catalogue(index, Filters(exclude_repositories=tuple(exclude_repositories)))
     findings = Findings((), True)
+    texts = StoredTexts(index, limits.cache_bytes)
     if checked.chains:
         finder = RunFinder(
             index,
+            texts,
             checked.text.normalised,
             min_chars,
             filters=catalogue.filters,
@@ -123,7 +122,7 @@ def trace(
         )
         findings = finder.find(checked.chains)
     commonness = Commonness.of(index, min_chars)
-    describe = _Describer(checked, catalogue, commonness, sources_limit)
+    describe = _Describer(checked, catalogue, texts, commonness, sources_limit)
     described = [(run, describe(*run)) for run in findings.runs]
     complete = findings.complete
     edited: EditedFindings | None = None
@@ -180,74 +179,98 @@ def _covered(spans: Sequence[TracedSpan], text: NormalisedText) -> int:
     )
 
 
+_KEPT_BEGINNINGS = 64
+"""Stored texts, up to the places shown, that are kept while the spans of one text are described."""
+
+
+class _Place(NamedTuple):
+    """A range of a stored text, in bytes, and whether it is what was asked about byte for byte."""
+
+    ref: ContentRef
+    start: int
+    end: int
+    exact: bool
+
+
 class _Describer:
     """Makes spans of runs."""
 
-    def __init__(self, checked: CheckResult, catalogue: Catalogue, commonness: Commonness | None, limit: int) -> None:
+    def __init__(
+        self,
+        checked: CheckResult,
+        catalogue: Catalogue,
+        texts: StoredTexts,
+        commonness: Commonness | None,
+        limit: int,
+    ) -> None:
         self._checked = checked
         self._catalogue = catalogue
+        self._texts = texts
         self._commonness = commonness
         self._limit = limit
-        self._text = lru_cache(maxsize=_KEPT_TEXTS)(catalogue.index.text)
-        self._stored = lru_cache(maxsize=_KEPT_TEXTS)(self._read)
+        self._beginnings: dict[ContentRef, tuple[int, Offsets]] = {}
 
     def __call__(self, start: int, end: int, holders: Holders) -> TracedSpan:
         query = self._checked.text
         low, high = query.source_bytes(start, end)
         written = query.source[low:high]
-        places: dict[bytes, tuple[bool, Source, ContentRef, int]] = {}
-        for ref, place in holders.places:
+        part = query.normalised[start:end]
+        places: dict[bytes, tuple[Source, _Place]] = {}
+        for ref, at in holders.places:
             # Where the very bytes stand, they are shown there, even if other white space comes earlier.
-            at = self._text(ref).find(written)
+            place = _Place(ref, *self._texts.locate(ref, at, part, written))
             for document, source in self._catalogue.documents(ref):
-                places.setdefault(document, (at >= 0, source, ref, at if at >= 0 else place))
+                places.setdefault(document, (source, place))
         ordered = sorted(
-            places.items(), key=lambda entry: place_in_order(_level(entry[1][0]), 1.0, entry[1][1], entry[0])
+            places.items(),
+            key=lambda entry: place_in_order(_level(entry[1][1].exact), 1.0, entry[1][0], entry[0]),
         )
-        repositories = {source.repository for _, source, _, _ in places.values()}
+        repositories = {source.repository for source, _ in places.values()}
         # The first is looked at even where none is listed.
-        shown = ordered[: max(1, self._limit)]
-        sources = tuple(self._match(document, found, len(written), end - start) for document, found in shown)
-        first = sources[0]
+        sources = tuple(self._match(document, *found) for document, found in ordered[: max(1, self._limit)])
+        first, there = sources[0], ordered[0][1][1]
         index = self._catalogue.index
         reason: Reason | None = None
         if is_in_many_repositories(index, self._commonness, len(repositories), query.normalised, start, end):
             reason = "repositories"
         elif holds_imports_alone(query.source, low, high):
             reason = "imports"
-        elif is_in_licence_header(
-            first.source, self._text(ordered[0][1][2]), first.span.start_byte, first.span.end_byte
-        ):
+        elif is_in_licence_header(index, there.ref, first.source, there.start, there.end):
             reason = "notice"
         # The engine is asked last.
         elif end - start < SHORT_CHARS and has_usual_words_alone(index, query.normalised, start, end):
             reason = "words"
         return TracedSpan(
             span=query.span(start, end, common=reason is not None),
-            kind=_level(any(exact for exact, _, _, _ in places.values())),
+            kind=_level(any(place.exact for _, place in places.values())),
             documents=len(places),
             repositories=len(repositories),
             counts_exact=holders.exact,
-            licenses=tuple(sorted({source.license for _, source, _, _ in places.values()})),
+            licenses=tuple(sorted({source.license for source, _ in places.values()})),
             sources=sources[: self._limit],
             common_by=reason,
         )
 
-    def _match(
-        self, document: bytes, found: tuple[bool, Source, ContentRef, int], written: int, normalised: int
-    ) -> SourceMatch:
-        exact, source, ref, at = found
-        stored = self._stored(ref)
+    def _match(self, document: bytes, source: Source, place: _Place) -> SourceMatch:
         return SourceMatch(
             document=document,
             source=source,
-            content_id=self._catalogue.index.content_id(ref),
-            span=stored.source_span(at, at + written) if exact else stored.span(at, at + normalised),
-            level=_level(exact),
+            content_id=self._catalogue.index.content_id(place.ref),
+            span=self._offsets(place.ref, place.end).span(place.start, place.end),
+            level=_level(place.exact),
         )
 
-    def _read(self, ref: ContentRef) -> NormalisedText:
-        return NormalisedText(self._text(ref))
+    def _offsets(self, ref: ContentRef, end: int) -> Offsets:
+        """Return what counts up to ``end`` in a stored text, of which no more than twice that much is read."""
+        covered, offsets = self._beginnings.pop(ref, (0, None))
+        if offsets is None or end >= covered:
+            # One byte more tells whether a CR is the end of a line.
+            covered = max(end + 1, 2 * covered)
+            offsets = Offsets(self._catalogue.index.text_slice(ref, 0, covered))
+        self._beginnings[ref] = covered, offsets
+        if len(self._beginnings) > _KEPT_BEGINNINGS:
+            del self._beginnings[next(iter(self._beginnings))]
+        return offsets
 
 
 def _level(exact: bool) -> Level:

@@ -18,7 +18,7 @@ from provenance.index import Index
 from provenance.lexing.languages import family_of_stored
 from provenance.lexing.lexer import COMMENT, lex
 from provenance.membership.commonness import Commonness
-from provenance.records import Source
+from provenance.records import ContentRef, Source
 from provenance.search.words import is_word_character, words_of
 
 Reason = Literal["repositories", "contents", "imports", "words", "notice", "short"]
@@ -67,11 +67,11 @@ def has_usual_words_alone(index: Index, text: bytes, start: int, end: int) -> bo
     return all(count >= USUAL_CONTENTS for count in index.engine.frequencies("words", asked))
 
 
-def is_in_licence_header(source: Source, text: bytes, start: int, end: int) -> bool:
+def is_in_licence_header(index: Index, ref: ContentRef, source: Source, start: int, end: int) -> bool:
     """Tell whether a range of a stored text lies in comments of its head, where the indexer found a licence."""
     if source.license_origin not in ("header", "detected") or source.license_scope != "file" or end > HEADER_BYTES:
         return False
-    head = text[:HEADER_BYTES]
+    head = index.text_slice(ref, 0, HEADER_BYTES)
     tokens = lex(head, family_of_stored(head, source))
     return not any(token.start < end and start < token.end for token in tokens if token.kind != COMMENT)
 

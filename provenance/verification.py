@@ -24,17 +24,17 @@ Everything is bounded (`Limits`), and whatever met a bound says so (`Findings.co
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import repeat
 
 import xxhash
 
-from provenance import kernel
 from provenance.index import Index
 from provenance.intervals import Intervals
 from provenance.records import ContentRef
 from provenance.search.base import Filters
+from provenance.stored import Places, StoredTexts, Stretch
 from provenance.text import trimmed
 
 _WHOLE_BYTES = 1 << 15
@@ -42,6 +42,9 @@ _WHOLE_BYTES = 1 << 15
 _STEP = 1 << 12
 _BYTES_A_STEP = 1 << 12
 """What one step of the search costs beside searching, in the bytes that could be searched meanwhile."""
+_GROWTH = 4
+_LARGEST_PAGE = 16
+"""Candidates fetched at once, in those that are verified before it is asked whether they suffice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,10 @@ class Limits:
 
     ``contents``: stored texts verified for one range, once it is found; ``queries``: questions put to the engine;
     ``scan_bytes``: stored text read after which no candidates but the first ``contents`` are looked at (a range
-    of few or no words has many); ``cache_bytes``: normalised stored texts kept; ``runs``: runs that are described,
-    the longest (a text that repeats itself, as a table of zeros, has as many as characters); ``work``: bytes searched
-    and steps taken, counted alike on every machine, after which no more is looked for; ``units``: parts of a text
-    (functions, or windows of 200 tokens) for which edited copies are looked for.
+    of few or no words has many); ``cache_bytes``: stored texts and normal forms kept; ``runs``: runs that are
+    described, the longest (a text that repeats itself, as a table of zeros, has as many as characters); ``work``:
+    bytes searched and steps taken, counted alike on every machine, after which no more is looked for; ``units``: parts
+    of a text (functions, or windows of 200 tokens) for which edited copies are looked for.
     """
 
     contents: int = 64
@@ -67,12 +70,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Holders:
-    """Who has a range of the query: (content, first place in its normalised text), by address.
+    """Who has a range of the query: contents, by address, and where in each it may stand.
 
-    ``exact`` is false when there may be more.
+    Of a text that is read whole anyway no places are kept. ``exact`` is false when there may be more.
     """
 
-    places: tuple[tuple[ContentRef, int], ...]
+    places: tuple[tuple[ContentRef, Places], ...]
     exact: bool
 
 
@@ -84,41 +87,13 @@ class Findings:
     complete: bool
 
 
-class StoredTexts:
-    """Normalised stored texts of one index, the last used kept up to a number of bytes."""
-
-    def __init__(self, index: Index, cache_bytes: int) -> None:
-        """Keep up to ``cache_bytes`` of text."""
-        self._index = index
-        self._room = cache_bytes
-        self.bytes_read = 0
-        self._kept: OrderedDict[ContentRef, bytes] = OrderedDict()
-
-    def expect(self, refs: Iterable[ContentRef]) -> None:
-        """Fetch the texts that will be asked for next in one go, where they are not at hand."""
-        self._index.expect((ref, 0, None) for ref in refs if ref not in self._kept)
-
-    def normalised(self, ref: ContentRef) -> bytes:
-        """Return the normalised text of a content."""
-        text = self._kept.get(ref)
-        if text is not None:
-            self._kept.move_to_end(ref)
-            return text
-        text = kernel.normalise(self._index.text(ref))
-        self.bytes_read += len(text)
-        self._kept[ref] = text
-        self._room -= len(text)
-        while self._room < 0 and len(self._kept) > 1:
-            self._room += len(self._kept.popitem(last=False)[1])
-        return text
-
-
 class RunFinder:
     """Finds the maximal common runs of one normalised query; for one thread, once."""
 
     def __init__(
         self,
         index: Index,
+        texts: StoredTexts,
         query: bytes,
         minimum: int,
         *,
@@ -126,7 +101,10 @@ class RunFinder:
         visible: Callable[[ContentRef], bool],
         limits: Limits,
     ) -> None:
-        """Prepare for ``query``, a normalised text; contents that are not ``visible`` do not count."""
+        """Prepare for ``query``, a normalised text; ``texts`` are the index's.
+
+        Contents that are not ``visible`` do not count.
+        """
         geometry = index.geometry
         self._query = query
         self._width = geometry.width
@@ -137,7 +115,7 @@ class RunFinder:
         self._seed_length = (self._tiles - 1) * self._stride + self._width
         self._seeds: list[int] = []
         self._limits = limits
-        self._texts = StoredTexts(index, limits.cache_bytes)
+        self._texts = texts
         self._visible = visible
         self._engine = index.engine
         self._filters = filters
@@ -146,7 +124,9 @@ class RunFinder:
         self._exhausted = Intervals()
         self._asked: set[tuple[int, int]] = set()
         self._settled: dict[bytes, bool] = {}
-        self._compared: dict[ContentRef, Intervals] = {}
+        self._verified: dict[ContentRef, Intervals] = {}
+        self._held_at: dict[tuple[ContentRef, int, int], Places] = {}
+        self._compared: dict[tuple[ContentRef, int, int], Intervals] = {}
         self._found: dict[tuple[int, int], set[ContentRef]] = {}
         self._complete = True
         self._work = 0
@@ -284,56 +264,97 @@ class RunFinder:
 
     def _ask(self, start: int, end: int) -> bool:
         """Verify the stored texts that may hold a range; tell whether all of them were."""
-        limit = self._limits.contents
+        most = self._limits.contents
         part = self._query[start:end]
-        candidates = self._engine.holding(part, self._filters, limit)
+        fetched, after = most, None
         while True:
-            visible = [ref for ref in candidates.refs if self._visible(ref)]
-            self._texts.expect(visible)
-            for ref in visible:
-                text = self._texts.normalised(ref)
-                self._work += len(text)
-                # Looking for the range is cheaper than comparing, and most of what is not it ends here.
-                if part in text:
-                    self._compare(ref, start, end)
+            candidates = self._engine.holding(part, self._filters, fetched, after)
+            located = list(zip(candidates.refs, candidates.places or repeat(()), strict=False))
+            for first in range(0, len(located), most):
+                if first and self._suffices(start, end):
+                    return False
+                self._verify(located[first : first + most], start, end)
                 if self._spent():
                     return False
             if candidates.complete:
                 return True
-            if self._runs.has_around(start, end) or self._texts.bytes_read > self._limits.scan_bytes:
+            if self._suffices(start, end):
                 return False
-            candidates = self._engine.holding(part, self._filters, limit, candidates.refs[-1])
+            fetched, after = min(fetched * _GROWTH, most * _LARGEST_PAGE), candidates.refs[-1]
 
-    def _compare(self, ref: ContentRef, start: int, end: int) -> None:
-        """Learn all runs of one stored text in the query, or near the range where the query is long."""
+    def _suffices(self, start: int, end: int) -> bool:
+        """Tell whether no more candidates of a range need be looked at."""
+        return self._runs.has_around(start, end) or self._texts.bytes_read > self._limits.scan_bytes
+
+    def _verify(self, located: list[tuple[ContentRef, Places]], start: int, end: int) -> None:
+        """Learn the runs around a range that stored texts have."""
+        part = self._query[start:end]
+        low, high = self._vicinity(start, end)
+        # Who was asked for a part of the range was compared around every place of that part.
+        new = [each for each in located if not self._is_settled(each[0], start, end) and self._visible(each[0])]
+        self._texts.expect(new, high - low)
+        for ref, places in new:
+            stretches = self._texts.around(ref, places, high - low)
+            self._work += sum(len(stretch.normalised) for stretch in stretches)
+            # Looking for the range is cheaper than comparing, and most of what is not it ends here.
+            if any(part in stretch.normalised for stretch in stretches):
+                if not stretches[0].is_whole:
+                    self._held_at[ref, start, end] = places
+                self._compare(ref, places, stretches, low, high)
+            if self._spent():
+                return
+            self._verified.setdefault(ref, Intervals()).add_shortest(start, end)
+
+    def _is_settled(self, ref: ContentRef, start: int, end: int) -> bool:
+        verified = self._verified.get(ref)
+        return verified is not None and verified.has_within(start, end)
+
+    def _vicinity(self, start: int, end: int) -> tuple[int, int]:
+        """Return what of the query is compared with texts that hold a range: all of it, or of a long one the part."""
         size = len(self._query)
-        compared = self._compared.setdefault(ref, Intervals())
         if size <= _WHOLE_BYTES:
-            low, high = 0, size
-        else:
-            # In steps, so that neighbouring ranges share one comparison.
-            low = max(0, (start - self._minimum) // _STEP * _STEP)
-            high = min(size, -(-(end + self._minimum) // _STEP) * _STEP)
-        if compared.has_around(low, high):
-            return
-        stored = self._texts.normalised(ref)
+            return 0, size
+        # In steps, so that neighbouring ranges share one comparison.
+        low = max(0, (start - self._minimum) // _STEP * _STEP)
+        return low, min(size, -(-(end + self._minimum) // _STEP) * _STEP)
+
+    def _compare(self, ref: ContentRef, places: Places, stretches: list[Stretch], low: int, high: int) -> None:
+        """Learn all runs in a part of the query that stretches of one stored text have."""
+        size = len(self._query)
         view = memoryview(self._query)
         grow = _STEP
         while True:
-            runs = kernel.common_runs(view[low:high], stored, self._minimum)
-            if not runs or not (low and runs[0][0] == 0 or high < size and low + runs[-1][0] + runs[-1][2] == high):
+            stretches = [each for each in stretches if self._is_new(each, low, high)]
+            runs = [
+                (low + at, low + until)
+                for stretch in stretches
+                for at, until in stretch.common_runs(view[low:high], self._minimum)
+            ]
+            if not any(low and at == low or high < size and until == high for at, until in runs):
                 break
             # A run is cut by the range that was compared: compare a larger one.
             low, high = max(0, low - grow), min(size, high + grow)
             grow *= 2
-        compared.add_longest(low, high)
-        for at, _, length in runs:
+            stretches = self._texts.around(ref, places, high - low)
+        for stretch in stretches:
+            self._compared.setdefault(stretch.key, Intervals()).add_longest(low, high)
+        for at, until in runs:
             if self._spent():
                 return
             self._work += _BYTES_A_STEP
-            self._runs.add_longest(low + at, low + at + length)
-            self._found.setdefault((low + at, low + at + length), set()).add(ref)
+            self._runs.add_longest(at, until)
+            self._found.setdefault((at, until), set()).add(ref)
 
-    def _places(self, start: int, end: int, refs: set[ContentRef]) -> tuple[tuple[ContentRef, int], ...]:
-        part = self._query[start:end]
-        return tuple((ref, self._texts.normalised(ref).find(part)) for ref in sorted(refs))
+    def _is_new(self, stretch: Stretch, low: int, high: int) -> bool:
+        compared = self._compared.get(stretch.key)
+        return compared is None or not compared.has_around(low, high)
+
+    def _places(self, start: int, end: int, refs: set[ContentRef]) -> tuple[tuple[ContentRef, Places], ...]:
+        """Return where to look for a range: where a part of it stands in texts that were not read whole."""
+        return tuple((ref, self._places_in(ref, start, end)) for ref in sorted(refs))
+
+    def _places_in(self, ref: ContentRef, start: int, end: int) -> Places:
+        for low, high in self._verified.get(ref, Intervals()).all_within(start, end):
+            if (ref, low, high) in self._held_at:
+                return self._held_at[ref, low, high]
+        return ()

@@ -8,6 +8,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from indexer.build import build
 from indexer.sources import open_source
 from indexer.sources.base import SourceOptions
+from provenance import stored
 from provenance.index import Index
 from provenance.parameters import Parameters
 from provenance.tracing import TraceResult, trace
@@ -312,6 +314,63 @@ def test_every_run_of_a_tangled_corpus_is_found(scraps: tuple[Index, list[str]],
         assert {run for run in runs if run[1] - run[0] >= floor} == scanned(query, corpus, floor)
         assert result.complete
         assert_verified(index, result)
+
+
+@pytest.fixture(scope="module")
+def pieces() -> list[str]:
+    rng = random.Random(13)
+    made = [scrap(rng, rng.randrange(60, 900), alphabet) for alphabet in ALPHABETS for _ in range(6)]
+    made += [first[: len(first) // 2] + second for first, second in pairwise(made[::5])]
+    return [piece for piece in made if len(normalise(piece.encode())) > 60]
+
+
+@pytest.fixture(scope="module")
+def long_texts(tmp_path_factory: pytest.TempPathFactory, pieces: list[str]) -> Iterator[Index]:
+    """Texts of 100 to 500 KB, many times what is read whole: pieces they share, in layouts of their own, in noise."""
+    rng = random.Random(12)
+    root = tmp_path_factory.mktemp("long")
+    layouts = (" ", " " * 40, " " * 300, "\t\t", " \f")
+    noise = foreign(rng, 900).replace(" = ", "\n")
+    for number in range(16):
+        parts: list[str] = []
+        while sum(map(len, parts)) < 100_000 * (1 + number % 5):
+            piece, layout = rng.choice(pieces), rng.choice(layouts)
+            line = rng.choice(("\n", "\r\n  ", "\n" * 300))
+            start = rng.randrange(900)
+            parts += [noise[start:], rng.choice(("", layout, line)), piece.replace(" ", layout).replace("\n", line)]
+            parts += ["=" * rng.randrange(9), noise[:start] * 9]
+        (root / "sources" / f"r{number % 7}").mkdir(parents=True, exist_ok=True)
+        (root / "sources" / f"r{number % 7}" / f"{number}.txt").write_text("".join(parts), "utf-8", newline="")
+    sources = [open_source(str(root / "sources"), SourceOptions(each_folder=True))]
+    build(sources, root / "index", parameters=Parameters(width=16, stride=16, segment_bytes=1 << 20), workers=1)
+    with Index.open(root / "index") as index:
+        assert len(index.segments) > 2 and index.contents == 16
+        yield index
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_read_in_stretches_answers_as_whole_texts_do(
+    long_texts: Index, pieces: list[str], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(seed)
+    corpus = [normalise(long_texts.text(ref)) for ref in long_texts.refs()]
+    for number in range(3):
+        asked = "".join(
+            rng.choice(pieces)[rng.randrange(40) :] + "=" * rng.randrange(9) for _ in range(12 if number == 2 else 3)
+        )
+        minimum = rng.choice((31, 48, 96))
+        monkeypatch.setattr(stored, "WHOLE_BYTES", 1 << 13)
+        bounded = trace(long_texts, asked, min_chars=minimum, limits=Limits(contents=2), sources_limit=2)
+        assert_verified(long_texts, bounded)
+        in_stretches = trace(long_texts, asked, min_chars=minimum)
+        monkeypatch.setattr(stored, "WHOLE_BYTES", 1 << 40)
+        whole = trace(long_texts, asked, min_chars=minimum)
+        assert in_stretches.complete and in_stretches.spans and in_stretches.spans == whole.spans
+        if number < 1:
+            floor = trace_floor(long_texts.geometry, minimum)
+            query = normalise(asked.encode())
+            runs = {run for run in normal_runs(in_stretches) if run[1] - run[0] >= floor}
+            assert runs == scanned(query, corpus, floor)
 
 
 def test_what_holds_no_word_and_what_is_inside_a_word_too_long_to_index_is_found(
