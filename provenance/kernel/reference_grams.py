@@ -134,7 +134,7 @@ def _wanted(file: _File, part: bytes, *, fold_case: bool, verbatim: bool, most: 
     examined = (normalise(part) if verbatim else part)[:_EXAMINED]
     for at in range(len(examined) - 2):
         variants = _variants(examined[at : at + 3], fold_case)
-        lists = tuple(found for gram in variants if (found := file.range_of(gram)) is not None)
+        lists = tuple(sorted(found for gram in variants if (found := file.range_of(gram)) is not None))
         if variants and not lists:
             return None
         wanted.append(lists)

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from provenance import kernel
@@ -193,6 +193,7 @@ def test_limits_are_checked() -> None:
 
 
 @given(texts, parts, st.booleans(), st.booleans(), st.integers(1, 6))
+@example([b"AAAa"], b"AAa", True, False, 1)
 @settings(max_examples=60)
 def test_lists_that_lie_elsewhere_are_read_alone_and_give_the_same_answer(
     contents: list[bytes], part: bytes, fold_case: bool, verbatim: bool, most: int

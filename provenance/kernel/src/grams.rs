@@ -1,4 +1,4 @@
-//! Which texts may hold a string: every three bytes of normalised text, by cells of 8 KiB (ARCHITECTURE.md, Gram file).
+//! Which texts may hold a string: every three bytes of normalised text, by cells of 4 KiB (ARCHITECTURE.md, Gram file).
 
 use crate::normalise::{is_space, normalise_runs};
 use crate::{Bad, Checked, at_least};
@@ -155,6 +155,7 @@ impl<'a> File<'a> {
                 return Ok(None);
             }
             lists.retain(|(start, end)| start < end);
+            lists.sort_unstable(); // the same grams are the same item, whichever case stands in the string
             wanted.push(lists);
         }
         let mut layouts: Vec<Item> = vec![Vec::new(); wanted.len()];
