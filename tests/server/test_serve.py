@@ -82,8 +82,9 @@ def test_a_stop_lets_requests_finish(demo_index: Path, stop: signal.Signals) -> 
         # says when it has read the head, and what ends its listening is that nobody is let in any more.
         body = b'{"text": "' + b"x" * 1000 + b'"}'
         with socket.create_connection(("127.0.0.1", port), timeout=30) as raw:
-            head = "POST /api/v1/check HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
-            raw.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:500])
+            head = "POST /api/v1/check HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            head += f"Expect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
+            raw.sendall(head.encode() + body[:500])
             assert raw.recv(4096).startswith(b"HTTP/1.1 100 ")
             process.send_signal(stop)
             _wait(port, closed=True)
