@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexer.commit import WriterLock, read_manifest
-from indexer.plan import make_plan
+from indexer.plan import count_tasks, make_plan
+from indexer.pool import Crew
 from indexer.report import BuildReport, Listener
 from indexer.rules import Rules, described
 from indexer.run import Run, count_workers, require_documents
@@ -59,14 +60,14 @@ def build(
     index that was there before stays readable whatever happens.
     """
     root = Path(directory)
-    with WriterLock(root) as lock:
+    with WriterLock(root) as lock, Crew(count_workers(workers), lock.descriptor) as crew:
         old = read_manifest(root)
         if old is not None and parameters is not None and parameters != old.parameters:
             raise MismatchError(_difference(root, old.parameters, parameters))
         parameters = parameters or (old.parameters if old is not None else Parameters())
         require_documents(root, parameters)
         prepare(parameters.as_dict(), root, cluster, [entry.id for entry in old.segments] if old is not None else ())
-        run = Run(root, lock.descriptor, old, parameters, count_workers(workers), progress)
+        run = Run(root, crew, old, parameters, progress)
         run.report.rules = dict(described(rules)) if rules is not None else {}
         before = old or Manifest(parameters=parameters, corpus=Corpus(corpus_name or root.resolve().name))
         corpus = replace(
@@ -84,11 +85,15 @@ def build(
             corpus.name,
             corpus.revision,
         )
+        segment_bytes, kinds = parameters.segment_bytes, {type(source) for source in sources}
+
+        def planned(units: int, weight: int) -> None:
+            run.planned(units, weight)
+            crew.gather(count_tasks(weight, segment_bytes), kinds)
+
         with run.phase("planning"):
-            plan = make_plan(sources, parameters.segment_bytes, decisive, run.planned)
-        results = run.write_segments(
-            plan, sources, before, segment_bytes=parameters.segment_bytes, known=bool(before.segments)
-        )
+            plan = make_plan(sources, segment_bytes, decisive, planned)
+        results = run.write_segments(plan, sources, before, segment_bytes=segment_bytes, known=bool(before.segments))
         added = [entry for result in results for entry in result.segments]
         if not added:
             run.scratch.remove()

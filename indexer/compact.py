@@ -17,6 +17,7 @@ from indexer.cluster import left_over
 from indexer.commit import WriterLock, read_manifest
 from indexer.known import SortedIds, write_repeated
 from indexer.plan import make_plan
+from indexer.pool import Crew
 from indexer.report import BuildReport, Listener
 from indexer.run import Run, count_repositories, count_workers, readers, require_documents
 from indexer.sources.base import Item, Unit
@@ -58,7 +59,7 @@ def compact(
         raise IndexMissing(f"{root}: there is no index in this folder (no {NAME})")
     if segment_bytes is not None and not 1 << 10 <= segment_bytes <= 1 << 32:
         raise ParameterError(f"segment_bytes is {segment_bytes}: it must be from {1 << 10} to {1 << 32}")
-    with WriterLock(root) as lock:
+    with WriterLock(root) as lock, Crew(count_workers(workers), lock.descriptor) as crew:
         old = read_manifest(root)
         if old is None:
             raise IndexMissing(f"{root}: there is no index in this folder (no {NAME})")
@@ -67,7 +68,7 @@ def compact(
         in_force = [entry.id for entry in old.segments]
         new = cluster is not None or is_outdated(parameters.as_dict(), root, in_force)
         prepare(parameters.as_dict(), root, cluster, in_force, new=new)
-        run = Run(root, lock.descriptor, old, parameters, count_workers(workers), progress)
+        run = Run(root, crew, old, parameters, progress)
         size = segment_bytes or min(LARGER * old.parameters.segment_bytes, 1 << 32)
         repeated = run.scratch.folder / "repeated.bin"
         stored = StoredDocuments(root, old.segments, repeated)

@@ -102,18 +102,19 @@ def make_plan(
                 names = None
             if planned is not None:
                 planned(len(units), total)
-    tasks = tuple(_cut(units, _task_bytes(total, segment_bytes, spread)))
+    tasks = tuple(_cut(units, -(-total // count_tasks(total, segment_bytes, spread=spread))))
     return Plan(tasks, total, digest.hexdigest(), len(names) if names is not None else None)
 
 
-def _task_bytes(total: int, segment_bytes: int, spread: bool) -> int:
-    """Return the weight of a task: at most a segment, and so that a few workers end at about the same time."""
+def count_tasks(total: int, segment_bytes: int, *, spread: bool = True) -> int:
+    """Return in how many tasks units of that weight are cut: none heavier than a segment, and with ``spread`` so many
+    that a few workers end at about the same time."""
     count = max(-(-total // segment_bytes), 1)
     if spread:
         count = max(count, min(_LEAST_TASKS, total // _SMALLEST_TASK))
     if spread and count > 4:
         count = -(-count // 4) * 4
-    return -(-total // count)
+    return count
 
 
 def _cut(units: Iterable[tuple[int, Unit]], task_bytes: int) -> Iterator[Task]:

@@ -13,62 +13,81 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing import reduction
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from types import TracebackType
 from typing import Any
 
 from indexer.plan import Task, TaskResult
+from indexer.sources.base import DocumentSource
 from indexer.worker import Heard, Job, KeyTask, Worker, share_arenas
 from provenance.errors import ProvenanceError
 
 Work = Task | KeyTask
 
 
-def run_tasks(
-    job: Job, tasks: Sequence[Work], workers: int, lock: int, heard: Heard
-) -> Iterator[tuple[Work, TaskResult]]:
-    """Do all tasks and yield their results as they finish, in any order.
+class Crew:
+    """The worker processes of one run of a writer; stopped where its ``with`` ends."""
 
-    One worker is this very process. ``lock`` is the descriptor of the writer's lock. Raises what a task raises,
-    after all workers were stopped.
-    """
-    workers = min(workers, len(tasks))
-    if workers <= 1:
-        worker = Worker(job)
-        for task in tasks:
-            yield task, worker.run(task, heard)
-        return
-    pool = _Pool(job, workers, lock)
-    try:
-        yield from pool.run(tasks, heard)
-    finally:
-        pool.stop()
-
-
-class _Pool:
-    def __init__(self, job: Job, workers: int, lock: int) -> None:
-        context = multiprocessing.get_context("spawn")
+    def __init__(self, workers: int, lock: int) -> None:
+        """Start nothing yet. ``lock`` is the descriptor of the writer's lock; with one worker there are no others."""
+        self.workers = workers
+        self._lock = lock
         self._members: dict[Any, BaseProcess] = {}
-        try:
-            for _ in range(workers):
-                # A worker that is interrupted, or left alone, before it is up would complain at length; so an
-                # interrupt waits until it is. The worker inherits the mask, and ignores interrupts later on.
-                before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-                try:
-                    ours, theirs = context.Pipe()
-                    process = context.Process(target=_serve, args=(theirs, _Inherited(lock), job), daemon=True)
-                    process.start()
-                    theirs.close()
-                    self._members[ours] = process
-                finally:
-                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        except BaseException:
-            self.stop()
-            raise
 
-    def run(self, tasks: Sequence[Work], heard: Heard) -> Iterator[tuple[Work, TaskResult]]:
+    def __enter__(self) -> Crew:
+        """Return the crew itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop all workers."""
+        self.stop()
+
+    def gather(self, tasks: int, kinds: Iterable[type[DocumentSource]] = ()) -> None:
+        """Start as many workers as can have one of ``tasks``, those of before counted.
+
+        A worker takes a third of a second to be there, so it pays to start it while tasks are still being planned.
+        It loads the modules of ``kinds`` at once.
+        """
+        context = multiprocessing.get_context("spawn")
+        while self.workers > 1 and len(self._members) < min(self.workers, tasks):
+            # A worker that is interrupted, or left alone, before it is up would complain at length; so an
+            # interrupt waits until it is. The worker inherits the mask, and ignores interrupts later on.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                ours, theirs = context.Pipe()
+                arguments = (theirs, _Inherited(self._lock), tuple(kinds))
+                process = context.Process(target=_serve, args=arguments, daemon=True)
+                process.start()
+                theirs.close()
+                self._members[ours] = process
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def run(self, job: Job, tasks: Sequence[Work], heard: Heard) -> Iterator[tuple[Work, TaskResult]]:
+        """Do all tasks and yield their results as they finish, in any order.
+
+        One worker, or one task, is this very process. Raises what a task raises. All workers are stopped afterwards.
+        """
+        try:
+            if min(self.workers, len(tasks)) <= 1:
+                self.stop()
+                worker = Worker(job)
+                for task in tasks:
+                    yield task, worker.run(task, heard)
+                return
+            self.gather(len(tasks))
+            for connection in self._members:
+                self._send(connection, job)
+            yield from self._run(tasks, heard)
+        finally:
+            self.stop()
+
+    def _run(self, tasks: Sequence[Work], heard: Heard) -> Iterator[tuple[Work, TaskResult]]:
         waiting = list(reversed(tasks))
         working: dict[Any, Work] = {}
         for connection in self._members:
@@ -94,11 +113,14 @@ class _Pool:
                     yield task, value
 
     def _give(self, connection: Connection[Any, Any], task: Work) -> Work:
+        self._send(connection, task)
+        return task
+
+    def _send(self, connection: Connection[Any, Any], what: Job | Work) -> None:
         try:
-            connection.send(task)
+            connection.send(what)
         except (BrokenPipeError, ConnectionResetError):
             raise self._death(connection) from None
-        return task
 
     def _death(self, connection: Connection[Any, Any]) -> ProvenanceError:
         process = self._members[connection]
@@ -112,11 +134,13 @@ class _Pool:
         return ProvenanceError(f"a build worker ended early ({cause}); run the same command again to resume")
 
     def stop(self) -> None:
+        """End all workers, whatever they do."""
         for connection, process in self._members.items():
             connection.close()
             process.terminate()
         for process in self._members.values():
             process.join()
+        self._members.clear()
 
 
 class _Inherited:
@@ -132,15 +156,18 @@ class _Inherited:
         self._descriptor = state.detach()
 
 
-def _serve(connection: Connection[Any, Any], lock: _Inherited, job: Job) -> None:
-    """Do tasks until the connection ends; ``lock`` keeps the writer's lock held while this process lives."""
+def _serve(connection: Connection[Any, Any], lock: _Inherited, kinds: tuple[type[DocumentSource], ...]) -> None:
+    """Take a job, and do its tasks until the connection ends.
+
+    ``lock`` keeps the writer's lock held while this process lives; ``kinds`` have loaded their modules by coming.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the master ends its workers
     share_arenas()
     gc.disable()  # what a task makes has no cycles, and is a million objects to look through
     threading.Thread(target=_follow_master, daemon=True).start()
     report = _Reporter(connection)
     try:
-        worker = Worker(job)
+        worker = Worker(connection.recv())
         while True:
             task = connection.recv()
             result = worker.run(task, report.add)
@@ -178,5 +205,3 @@ class _Reporter:
         if any(self._sums):
             self._send(("progress", tuple(self._sums)))
             self._sums = [0, 0, 0]
-
-

@@ -15,7 +15,7 @@ from pathlib import Path
 from indexer.commit import replace_manifest, sweep
 from indexer.known import unique_sorted, write_known
 from indexer.plan import Plan, Scratch, TaskResult
-from indexer.pool import Work, run_tasks
+from indexer.pool import Crew, Work
 from indexer.removals import after_adding
 from indexer.report import BuildReport, Listener, Phase, Progress, filter_facts, part_sizes
 from indexer.sources.base import DocumentSource
@@ -58,21 +58,19 @@ class Run:
     def __init__(
         self,
         root: Path,
-        lock: int,
+        crew: Crew,
         old: Manifest | None,
         parameters: Parameters,
-        workers: int,
         progress: Listener | None,
     ) -> None:
-        """``lock`` is the descriptor of the writer's lock, ``old`` what index.json says now."""
+        """``crew`` does the work, ``old`` is what index.json says now."""
         self.root = root
         self.number = old.generation + 1 if old is not None else 1
         self.scratch = Scratch(root, self.number)
-        self.report = BuildReport(directory=os.fspath(root), workers=workers)
-        self._lock = lock
+        self.report = BuildReport(directory=os.fspath(root), workers=crew.workers)
+        self._crew = crew
         self._old = old
         self._parameters = parameters
-        self._workers = workers
         self._progress = progress
         self._state = Progress()
         self._job: Job | None = None
@@ -230,14 +228,14 @@ class Run:
             return done
         peaks: list[int] = []
         try:
-            for task, result in run_tasks(job, tasks, self._workers, self._lock, self._heard):
+            for task, result in self._crew.run(job, tasks, self._heard):
                 done[task.number] = result
                 peaks.append(result.peak_memory)
         except BaseException:
             _remove_unfinished(self.root / "segments")
             raise
-        if self._workers > 1 and len(tasks) > 1:
-            together = max(peaks) * min(self._workers, len(tasks)) + peak_memory()
+        if self._crew.workers > 1 and len(tasks) > 1:
+            together = max(peaks) * min(self._crew.workers, len(tasks)) + peak_memory()
             self.report.peak_memory = max(self.report.peak_memory, together)
         return done
 
@@ -286,7 +284,7 @@ class Run:
             target=parameters.false_positive_rate * share,
             common_repositories=parameters.common_repositories,
             kind=parameters.filter,
-            workers=self._workers,
+            workers=self._crew.workers,
             segments=segments,
         )
         self.report.layer = report

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import os
 import random
 import subprocess
@@ -418,3 +419,21 @@ def test_source_that_fails_stops_the_build_with_its_own_error(tmp_path: Path) ->
     with pytest.raises(CorpusError, match="unit 1 is gone"):
         build([Failing()], tmp_path / "index", workers=1)
     assert not (tmp_path / "index" / "index.json").exists()
+
+
+class Unlisted(Failing):
+    """A source whose listing fails once so much is listed that workers were started."""
+
+    def plan(self) -> Any:
+        yield from (Unit(16 << 20, number, "1") for number in range(3))
+        assert multiprocessing.active_children()
+        raise CorpusError("failing: the listing ends here")
+
+
+def test_workers_started_while_planning_go_where_planning_fails(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="the listing ends here"):
+        build([Unlisted()], tmp_path / "index", workers=2)
+    assert not multiprocessing.active_children()
+    # They hold the writer's lock, too.
+    with WriterLock(tmp_path / "index"):
+        pass
