@@ -308,6 +308,8 @@ def _tables() -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
     return suffixes, names, interpreters
 
 
+LANGUAGES = tuple(dict.fromkeys(line.partition(":")[0] for line in _TABLE.strip().splitlines()))
+"""All names that `language_of` gives."""
 _SUFFIXES, _NAMES, _INTERPRETERS = _tables()
 
 

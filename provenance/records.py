@@ -26,6 +26,10 @@ Kind = str
 """Level of likeness; an open enumeration. Here: ``exact`` and ``layout``."""
 
 
+KINDS = ("file", "commit", "issue", "notebook")
+"""Kinds of text that are recognised; a corpus may name others."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One place where a text stands: repository, path, revision, licence.

@@ -14,6 +14,8 @@ from provenance.records import ContentRef, Source
 
 Field = Literal["words", "fingerprints"]
 """What contents are found by: words of the text, and fingerprints of its code (`provenance.lexing.fingerprints`)."""
+Counted = Field | Literal["language"]
+"""What words can be counted in; the word of a language is its name as `filtering.fold_keyword` gives it."""
 TIED = 1024
 """Contents of one part of an index looked at to find all with equal sums of weights."""
 
@@ -93,7 +95,7 @@ class SearchEngine(Protocol):
         """
         ...
 
-    def frequencies(self, field: Field, words: Sequence[str]) -> list[int]:
+    def frequencies(self, field: Counted, words: Sequence[str]) -> list[int]:
         """Return for each word how many contents hold it; one text in several segments counts in each.
 
         Fingerprints are asked for only where the index has them (`Parameters.fingerprints`).

@@ -21,7 +21,7 @@ import tantivy
 from provenance import kernel
 from provenance.errors import CorruptFile, IndexMissing, StorageError
 from provenance.records import ContentRef, Source
-from provenance.search.base import TIED, Candidates, Field, Filters, best
+from provenance.search.base import TIED, Candidates, Counted, Field, Filters, best
 from provenance.search.filtering import indexed, keywords
 from provenance.search.grams import ALL, GRAMS, Found, GramFile, How, collected
 from provenance.search.words import WORD_BYTES
@@ -35,7 +35,7 @@ _COMMIT_BYTES = 64 << 20
 _REMOVALS = 10
 _SPARE = 32
 """Contents asked for beyond those wanted, since equal ones come in tantivy's own order."""
-_FIELDS: Mapping[Field, str] = {"words": "text", "fingerprints": "fingerprints"}
+_FIELDS: Mapping[Counted, str] = {"words": "text", "fingerprints": "fingerprints", "language": "language"}
 
 _KEYWORDS = (("language", "languages"), ("repository", "repositories"), ("owner", "owners"), ("license", "licenses"))
 """Fields of the engine, and what they are called in `Filters` and `Keywords`."""
@@ -166,7 +166,7 @@ class TantivyEngine:
             refs.extend(ContentRef(number, content) for content in best)
         return Candidates(tuple(refs), complete)
 
-    def frequencies(self, field: Field, words: Sequence[str]) -> list[int]:
+    def frequencies(self, field: Counted, words: Sequence[str]) -> list[int]:
         """Return for each word how many contents hold it."""
         found = [part.frequencies(_FIELDS[field], words) for part in self._parts]
         return [sum(counts) for counts in zip(*found, strict=True)] if found else [0] * len(words)

@@ -350,6 +350,27 @@ def test_a_bad_regular_expression_and_an_empty_query_are_refused(run: Run, demo_
     refused(run("search", "a", "--regex", "--words", "--index", demo_index), "exclude each other")
 
 
+def test_a_language_or_kind_that_nothing_has_is_told_where_nothing_is_found(
+    run: Run, demo_index: Path, tmp_path: Path
+) -> None:
+    for words in (["import"], ["-e", "imp.rt"], ["-w", "import"], ["import", "--count"], ["import", "-f", "json"]):
+        done = run("search", *words, "--language", "Pyhton", "--index", demo_index)
+        assert done.returncode == 2 and done.stderr.count(b"\n") == 1
+        assert b"language 'Pyhton': this index has no such documents; the nearest are Python" in done.stderr
+    refused(run("search", "import", "--kind", "flie", "--index", demo_index), "kinds are file, commit, issue, notebook")
+    refused(run("search", "import", "--language", "\u2603" * 99, "--index", demo_index), "GitHub's linguist")
+    # A name of the corpus' own is as good as any, and so is one that some other corpus has.
+    row = {"content": TEXT, "path": "a.k", "language": "Klingon", "kind": "poem"}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    columns = ("--column", "language=language", "--column", "kind=kind", "--column", "text=content")
+    assert run("index", tmp_path / "rows.jsonl", *columns, "--index", tmp_path / "i", "-j", "1").returncode == 0
+    for words in (["--language", "klingon"], ["--language", "COBOL"], ["--kind", "issue"]):
+        done = run("search", "nowhere at all", *words, "--index", tmp_path / "i")
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"0 documents\n", b"")
+    for words in (["--language", "klingon"], ["--kind", "poem"]):
+        assert b"1 document," in run("search", TEXT[:20], *words, "--index", tmp_path / "i").stdout
+
+
 def test_document_ids_and_line_ranges_are_checked(run: Run, demo_index: Path) -> None:
     refused(run("show", "../../etc/passwd", "--index", demo_index), "no document id")
     refused(run("show", "0" * 32, "--index", demo_index), "not in this index")

@@ -15,6 +15,7 @@ from provenance.lexing.fingerprints import fingerprint_text
 from provenance.lexing.languages import family_of_stored
 from provenance.records import ContentRef
 from provenance.search.base import Field, Filters
+from provenance.search.filtering import fold_keyword
 from provenance.search.words import words_of
 
 Holders = dict[Field, dict[str, set[ContentRef]]]
@@ -62,6 +63,15 @@ def test_frequencies_are_counted_over_all_segments(corpus: Any, holders: Holders
     counts = corpus.index.engine.frequencies(field, words)
     assert counts == [len(holders[field].get(word, ())) for word in words]
     assert max(counts) > (100 if field == "words" else 0)
+
+
+def test_contents_in_a_language_are_counted_over_all_segments(corpus: Any) -> None:
+    folded = {language: fold_keyword(language) for language in ("Python", "C", "JavaScript", "Nosuch")}
+    counts = corpus.index.engine.frequencies("language", list(folded.values()))
+    for language, count in zip(folded, counts, strict=True):
+        texts = {document.utf8 for document in corpus.documents if document.source.language == language}
+        # One text in several segments counts in each, and a cluster may keep a text in pieces.
+        assert (count >= len(texts)) if texts else (count == 0)
 
 
 @pytest.mark.parametrize("field", ["words", "fingerprints"])

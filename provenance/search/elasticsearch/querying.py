@@ -15,7 +15,7 @@ from typing import Any
 
 from provenance.errors import EngineUnavailable, MismatchError
 from provenance.records import ContentRef
-from provenance.search.base import TIED, Candidates, Field, Filters, best
+from provenance.search.base import TIED, Candidates, Counted, Field, Filters, best
 from provenance.search.elasticsearch.client import (
     ANSWER_SECONDS,
     BUSY,
@@ -79,7 +79,7 @@ class ElasticsearchEngine:
         self._parts = [Part.of(directory) for directory in directories]
         self._numbers = {part.part: number for number, part in enumerate(self._parts)}
         self._expected = sum(part.documents or 0 for part in self._parts)
-        self._frequencies: dict[tuple[Field, str], int] = {}
+        self._frequencies: dict[tuple[Counted, str], int] = {}
         self._grams: list[GramFile] = []
         if not directories:
             return
@@ -200,7 +200,7 @@ class ElasticsearchEngine:
         self._learn("words", terms, answers[-1])
         return Candidates(tuple(refs), complete)
 
-    def frequencies(self, field: Field, words: Sequence[str]) -> list[int]:
+    def frequencies(self, field: Counted, words: Sequence[str]) -> list[int]:
         """Return for each word how many contents hold it."""
         if not self._parts:
             return [0] * len(words)
@@ -256,7 +256,7 @@ class ElasticsearchEngine:
         if self._parts:
             self._client.close()
 
-    def _counting(self, field: Field, words: Sequence[str]) -> Query:
+    def _counting(self, field: Counted, words: Sequence[str]) -> Query:
         return {
             "size": 0,
             "query": self._snapshot(),
@@ -264,7 +264,7 @@ class ElasticsearchEngine:
             "track_total_hits": True,
         }
 
-    def _learn(self, field: Field, words: Sequence[str], answer: Mapping[str, Any]) -> list[int]:
+    def _learn(self, field: Counted, words: Sequence[str], answer: Mapping[str, Any]) -> list[int]:
         if len(self._frequencies) > _KEPT_WORDS:
             self._frequencies = {}
         counts = [int(bucket["doc_count"]) for bucket in answer["aggregations"]["holding"]["buckets"]]
