@@ -28,6 +28,7 @@ from provenance.text import Offsets
 
 _BATCH = 16
 """Candidates of the first page that are fetched together."""
+_USUAL_BYTES = 128 << 10
 _THREAD_BATCH = 32
 _BATCHES = 4
 """Candidates behind the first page are verified by several threads, so many batches of so many at a time."""
@@ -73,7 +74,7 @@ def collect(
     gathering = Gathering(index, filters, offset, limit, facets=reach.facets)
     read = 0
     exact = complete = True
-    verifier = Verifier(index, matcher, gathering if filters else None)
+    verifier = Verifier(index, matcher, gathering if filters else None, range(offset, offset + limit))
     for checked in verifier.verified(stream):
         enough = reach.count is not None and gathering.documents >= reach.count
         if enough and gathering.full and not stream.few:
@@ -104,20 +105,30 @@ class Checked(NamedTuple):
 class Verifier:
     """Looks at candidates on the stored text."""
 
-    def __init__(self, index: Index, matcher: Matcher, sieve: Gathering | None) -> None:
-        """``sieve`` tells which contents have documents that pass; None where most have."""
+    def __init__(self, index: Index, matcher: Matcher, sieve: Gathering | None, shown: range) -> None:
+        """``sieve`` tells which contents have documents that pass; None where most have.
+
+        ``shown`` are the positions of the matches that go on a page.
+        """
         self._index = index
         self._matcher = matcher
         self._sieve = sieve
+        self._shown = shown
 
     def verified(self, stream: CandidateStream) -> Iterator[Checked]:
         """Yield the candidates in order."""
         located = stream.with_places()
-        for _ in range(0, FIRST_PAGE, _BATCH):
+        position = 0
+        while position < FIRST_PAGE:
             batch = list(islice(located, _BATCH))
-            self._expect(batch)
+            if stream.few:
+                batch.extend(islice(located, FIRST_PAGE))  # all of them will be looked at
+            self._expect(batch, position)
             for ref, places in batch:
                 yield self._check(ref, places)
+            if not batch:
+                return
+            position += len(batch)
         while True:
             batches = [batch for _ in range(_BATCHES) if (batch := list(islice(located, _THREAD_BATCH)))]
             if not batches:
@@ -125,20 +136,25 @@ class Verifier:
             for checked in _threads().map(self._check_all, batches):
                 yield from checked
 
-    def _expect(self, batch: list[tuple[ContentRef, Places]]) -> None:
+    def _expect(self, batch: list[tuple[ContentRef, Places]], position: int) -> None:
+        """Fetch what will be read of candidates, the first of which would be the match at ``position``.
+
+        What a page shows is read whole, so of a text of usual size all comes at once.
+        """
         if not self._index.texts_elsewhere:
             return
         longest = self._matcher.longest
         pieces: list[tuple[ContentRef, int, int | None]] = []
-        for ref, places in batch:
-            if longest is None or not places:
+        for number, (ref, places) in enumerate(batch, position):
+            whole = number in self._shown and self._index.text_length(ref) <= _USUAL_BYTES
+            if whole or longest is None or not places:
                 pieces.append((ref, 0, None))
             else:
                 pieces.extend((ref, start, end) for start, end in _joined(places, longest))
         self._index.expect(pieces)
 
     def _check_all(self, batch: list[tuple[ContentRef, Places]]) -> list[Checked]:
-        self._expect(batch)
+        self._expect(batch, FIRST_PAGE)
         return [self._check(ref, places) for ref, places in batch]
 
     def _check(self, ref: ContentRef, places: Places) -> Checked:
