@@ -187,7 +187,8 @@ class Run:
             keys = self._spilled(results)
             if removed is None:
                 removed = after_adding(self.root, self.number, before.removed, keys.tiles + keys.held)
-            new = [entry.id for result in results for entry in result.segments]
+            added = [entry for result in results for entry in result.segments]
+            new = [entry.id for entry in added]
             if rebuild is not None:
                 layers = ()
                 keys, new = self._with_old_keys(keys, new, rebuild)
@@ -197,8 +198,6 @@ class Run:
                     coincidence = self._coincidence(keys)
                 layers = (*layers, self._build_layer(keys, new, LAYER_SHARES[len(layers)]))
         with self.phase("finishing"):
-            added = sum(entry.text_bytes for result in results for entry in result.segments)
-            tidy(self._parameters.as_dict(), self.root, added)
             draft = replace(
                 before,
                 parameters=self._parameters,
@@ -215,6 +214,11 @@ class Run:
                 settle(self._parameters.as_dict(), self.root)
             except SearchError as error:
                 report.notices.append(f"the alias on the cluster still names the index before ({error})")
+            # The index is in force from here on, and what was taken out of it is gone: this may take its time.
+            try:
+                tidy(self._parameters.as_dict(), self.root, sum(entry.text_bytes for entry in added))
+            except SearchError as error:
+                report.notices.append(f"the index on the cluster is larger than it need be, until it merges ({error})")
         report.digest, report.generation, report.documents = manifest.digest, self.number, manifest.documents
         report.segments = len(segments)
         report.sizes, report.coincidence = part_sizes(self.root, manifest), manifest.coincidence

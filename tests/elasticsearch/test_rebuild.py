@@ -17,6 +17,7 @@ import uvicorn
 from elasticsearch import Elasticsearch
 
 from cli.main import main
+from indexer import run
 from indexer.build import build
 from indexer.cluster import drop_former, indices
 from indexer.compact import compact
@@ -26,7 +27,7 @@ from provenance.index import Index
 from provenance.parameters import Parameters
 from provenance.reports import contract
 from provenance.search.collecting import Reach
-from provenance.search.elasticsearch import mapping, upkeep
+from provenance.search.elasticsearch import mapping
 from provenance.search.elasticsearch.client import URL
 from provenance.search.elasticsearch.cluster import ClusterSettings, Record
 from provenance.search.literal import search_literal
@@ -250,7 +251,7 @@ def test_a_rebuild_that_was_cut_short_goes_on_or_is_left_behind(
     def cut_short(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(upkeep, "tidy", cut_short)  # all is loaded, and nothing in force
+    monkeypatch.setattr(run, "replace_manifest", cut_short)  # all is loaded, and nothing in force
     with pytest.raises(KeyboardInterrupt):
         compact(folder, workers=1, cluster=ClusterSettings())
     monkeypatch.undo()
@@ -263,7 +264,7 @@ def test_a_rebuild_that_was_cut_short_goes_on_or_is_left_behind(
     assert answers(folder) == whole
     drop_former(folder)
 
-    monkeypatch.setattr(upkeep, "tidy", cut_short)
+    monkeypatch.setattr(run, "replace_manifest", cut_short)
     with pytest.raises(KeyboardInterrupt):
         compact(folder, workers=1, cluster=ClusterSettings())
     monkeypatch.undo()
