@@ -302,6 +302,12 @@ def test_a_server_that_is_no_elasticsearch_is_named(modules: Given, tmp_path: Pa
     # What OpenSearch 2 answers to a template, and to anything: no X-Elastic-Product.
     with answerer(body=b'{"acknowledged":true}') as url, pytest.raises(EngineUnavailable, match="an OpenSearch server"):
         load(tmp_path / "index", modules, url)
+    # And another web server, to what it does not know.
+    with (
+        answerer(status=404, body=b'{"detail":"Not Found"}') as url,
+        pytest.raises(EngineUnavailable, match="this is not Elasticsearch"),
+    ):
+        load(tmp_path / "other", modules, url)
 
 
 def test_a_server_of_another_major_version_is_named(elasticsearch_node: Node) -> None:

@@ -39,6 +39,11 @@ _HERE = ("127.0.0.1", "localhost", "::1")
 _PORT = {"http": 80, "https": 443}
 _JSON = {"accept": "application/json"}
 
+_ANOTHER = (
+    "this is not Elasticsearch (an OpenSearch server, or a proxy that removes the header X-Elastic-Product); "
+    "use Elasticsearch 8 or 9, or the embedded engine"
+)
+
 T = TypeVar("T")
 
 
@@ -100,10 +105,7 @@ def answering(url: str) -> Iterator[None]:
     try:
         yield
     except elasticsearch.UnsupportedProductError:
-        raise EngineUnavailable(
-            f"{url}: this is not Elasticsearch (an OpenSearch server, or a proxy that removes the header "
-            "X-Elastic-Product); use Elasticsearch 8 or 9, or the embedded engine"
-        ) from None
+        raise EngineUnavailable(f"{url}: {_ANOTHER}") from None
     except elastic_transport.TlsError:
         raise EngineUnavailable(
             f"{url}: no trusted TLS connection; name the cluster's certificate authority in {CA}"
@@ -113,6 +115,9 @@ def answering(url: str) -> Iterator[None]:
     except elastic_transport.TransportError:
         raise EngineUnavailable(f"{url}: Elasticsearch cannot be reached; is it running there?") from None
     except elasticsearch.ApiError as error:
+        # The client looks for the product's name in what succeeds alone. A proxy before Elasticsearch may refuse, too.
+        if error.status_code in (400, 404, 405, 501) and error.meta.headers.get("x-elastic-product") != "Elasticsearch":
+            raise EngineUnavailable(f"{url}: {_ANOTHER}") from None
         raise EngineUnavailable(f"{url}: {meaning(error.status_code, cause_of(error.body))}") from None
 
 
@@ -141,6 +146,8 @@ def meaning(status: int, cause: str) -> str:
         return f"this user may not do that ({known}); docs/elasticsearch.md lists the rights that are needed"
     if cause == "media_type_header_exception":
         return f"the server is Elasticsearch of another version than 8 or 9 ({known})"
+    if cause == "index_closed_exception":
+        return f"the index is closed on the cluster ({known}); open it there"
     if status == 404:
         return (
             f"the index is not on the cluster ({known}); is this the right cluster? Else `provenance compact "
