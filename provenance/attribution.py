@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 from provenance.intervals import Intervals
 from provenance.lexing.alignment import Alignment, Code, align
-from provenance.lexing.evidence import Evidence, weigh
+from provenance.lexing.evidence import Evidence, shared_pieces, weigh
 from provenance.lexing.fingerprints import fingerprints
 from provenance.lexing.languages import FAMILIES, Family, by_path, detect
 from provenance.lexing.lexer import opening
@@ -148,7 +148,8 @@ def compare(index: CodeIndex, text: bytes, ref: ContentRef, path: str | None = N
     shared = _shared(alignment)
     rarity.learn("fingerprints", shared)
     rarity.learn("words", {word for token in alignment.equal_tokens for word in _words(token)})
-    return weigh(alignment, rarity.of_token, sum(rarity.gram_bits(word) for word in shared))
+    evidence = weigh(alignment, rarity.of_token, sum(rarity.gram_bits(word) for word in shared))
+    return replace(evidence, pieces=shared_pieces(alignment), contents=rarity.holders(shared, alignment.equal_tokens))
 
 
 def _uncovered(code: Code, first: int, end: int, covered: Intervals) -> int:
@@ -206,10 +207,16 @@ def _attribute(index: CodeIndex, unit: Code, readings: _Readings) -> Attribution
     best, others = matches[0], matches[1:]
     near = [match for match in others if _are_near(best.alignment, match.alignment)]
     rival = max((match.evidence.strength for match in others if match not in near), default=0.0)
-    best = replace(best, evidence=replace(best.evidence, rival=max(0.0, rival / best.evidence.strength)))
+    contents = rarest[best.ref]
+    evidence = replace(
+        best.evidence,
+        rival=max(0.0, rival / best.evidence.strength),
+        pieces=shared_pieces(best.alignment),
+        contents=contents,
+    )
+    best = replace(best, evidence=evidence)
     start, end = best.alignment.query_bytes
     close = (best, *(match for match in near if match.evidence.strength >= GROUP_SHARE * best.evidence.strength))
-    contents = rarest[best.ref]
     return Attribution(start, end, close, contents, contents >= COMMON_CONTENTS)
 
 

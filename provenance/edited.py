@@ -14,11 +14,13 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from provenance.accessors import holds_accessors_alone
 from provenance.attribution import Attribution, attributions
 from provenance.code_index import IndexedCode
 from provenance.imports import holds_imports_alone
 from provenance.intervals import Intervals, joined_ranges
 from provenance.lexing.alignment import Alignment, Renaming
+from provenance.lexing.languages import Family
 from provenance.membership.commonness import Commonness
 from provenance.records import ContentRef, Source, Span
 from provenance.text import NormalisedText, Offsets
@@ -38,6 +40,7 @@ class Copy:
     """A part of the text and of one stored text, in bytes, that correspond; ``pairs`` of symbols do.
 
     ``blocks`` are maximal ranges of both without a gap. ``names`` counts (name of the document, name of the text).
+    ``family`` is the one that the text was read as.
     """
 
     ref: ContentRef
@@ -48,6 +51,7 @@ class Copy:
     level: Level
     similarity: float
     names: Counter[tuple[str, str]]
+    family: Family
 
     @classmethod
     def of(cls, ref: ContentRef, alignment: Alignment) -> Copy:
@@ -61,6 +65,7 @@ class Copy:
             level=alignment.kind,
             similarity=alignment.similarity,
             names=Counter({(each.document, each.query): each.times for each in alignment.renamings}),
+            family=alignment.query.family,
         )
 
     def joins(self, later: Copy) -> bool:
@@ -82,6 +87,7 @@ class Copy:
             level=max(self.level, later.level, key=LEVELS.index),
             similarity=(self.similarity * self.pairs + later.similarity * later.pairs) / pairs,
             names=self.names + later.names,
+            family=self.family,
         )
 
     @property
@@ -205,6 +211,8 @@ class EditedCopies:
             reason = "contents"
         elif holds_imports_alone(self._text.source, start, end):
             reason = "imports"
+        elif holds_accessors_alone(self._text.source, start, end, group.copies[0].family):
+            reason = "accessors"
         first = found[places[0][1]][1]
         return TracedSpan(
             span=self._text.source_span(start, end, common=reason is not None),

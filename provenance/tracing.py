@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from provenance.accessors import holds_accessors_alone
 from provenance.checking import CheckResult, check
 from provenance.errors import MismatchError, ParameterError
 from provenance.imports import holds_imports_alone
 from provenance.index import Index
 from provenance.intervals import joined_ranges
+from provenance.lexing.languages import Family, family_of
 from provenance.membership.commonness import Commonness
 from provenance.records import ContentRef, Source, Verdict
 from provenance.search.base import Filters
@@ -122,7 +125,7 @@ def trace(
         )
         findings = finder.find(checked.chains)
     commonness = Commonness.of(index, min_chars)
-    describe = _Describer(checked, catalogue, texts, commonness, sources_limit)
+    describe = _Describer(checked, catalogue, texts, commonness, sources_limit, path)
     described = [(run, describe(*run)) for run in findings.runs]
     complete = findings.complete
     edited: EditedFindings | None = None
@@ -202,12 +205,14 @@ class _Describer:
         texts: StoredTexts,
         commonness: Commonness | None,
         limit: int,
+        path: str | None,
     ) -> None:
         self._checked = checked
         self._catalogue = catalogue
         self._texts = texts
         self._commonness = commonness
         self._limit = limit
+        self._path = path
         self._beginnings: dict[ContentRef, tuple[int, Offsets]] = {}
 
     def __call__(self, start: int, end: int, holders: Holders) -> TracedSpan:
@@ -235,6 +240,8 @@ class _Describer:
             reason = "repositories"
         elif holds_imports_alone(query.source, low, high):
             reason = "imports"
+        elif holds_accessors_alone(query.source, low, high, self._family):
+            reason = "accessors"
         elif is_in_licence_header(index, there.ref, first.source, there.start, there.end):
             reason = "notice"
         # The engine is asked last.
@@ -250,6 +257,10 @@ class _Describer:
             sources=sources[: self._limit],
             common_by=reason,
         )
+
+    @cached_property
+    def _family(self) -> Family:
+        return family_of(self._checked.text.source.decode("utf-8", "replace"), self._path)
 
     def _match(self, document: bytes, source: Source, place: _Place) -> SourceMatch:
         return SourceMatch(

@@ -2,6 +2,7 @@
 
 - ``repositories``, ``contents``: it stands in many repositories, or its rarest fingerprint or word in many texts.
 - ``imports``: import statements and nothing else (`provenance.imports`).
+- ``accessors``: getters, setters, delegations and nothing else (`provenance.accessors`).
 - ``words``: a short run of words that are all usual: signatures that an interface dictates, idioms.
 - ``notice``: a part of the licence header of a file that the corpus has.
 - ``short``: a short run in a longer text that has otherwise little in common with any one source.
@@ -21,12 +22,13 @@ from provenance.membership.commonness import Commonness
 from provenance.records import ContentRef, Source
 from provenance.search.words import is_word_character, words_of
 
-Reason = Literal["repositories", "contents", "imports", "words", "notice", "short"]
+Reason = Literal["repositories", "contents", "imports", "accessors", "words", "notice", "short"]
 
 SAID: Mapping[str, str] = {
     "repositories": "in many repositories",
     "contents": "in many texts",
     "imports": "import statements",
+    "accessors": "getters, setters, delegations",
     "words": "short, usual words",
     "notice": "licence header",
     "short": "short, nothing around it",
@@ -36,7 +38,7 @@ SHORT_CHARS = 150
 """A shorter run, normalised, says little by itself."""
 SHORT_SHARE = 0.8
 """A short run of at least this share of its text is all that can be judged."""
-SUPPORT = -3.0
+SUPPORT = -2.0
 """Evidence (`Evidence.log_odds`) that the text around a short run is a copy, from which the run counts."""
 USUAL_CONTENTS = 10
 """In so many contents a word is usual."""

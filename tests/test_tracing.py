@@ -306,7 +306,7 @@ def test_every_run_of_a_tangled_corpus_is_found(scraps: tuple[Index, list[str]],
         asked = "".join(parts)
         minimum = rng.choice((0, 15, 15, 20, 24, 31, 40))
         floor = trace_floor(index.geometry, minimum)
-        result = trace(index, asked, min_chars=minimum, limits=Limits(contents=200))
+        result = trace(index, asked, min_chars=minimum, limits=Limits(contents=200), levels=("exact", "layout"))
         query = result.checked.text.normalised
         assert query == normalise(asked.encode())
         runs = normal_runs(result)

@@ -15,7 +15,7 @@ from indexer.sources import open_source
 from indexer.sources.base import SourceOptions
 from provenance.index import Index
 from provenance.lexing.alignment import Code, align
-from provenance.lexing.evidence import weigh
+from provenance.lexing.evidence import FEW_SYMBOLS, PIECE, shared_pieces, weigh
 from provenance.lexing.languages import FAMILIES
 from provenance.traced import TracedSpan
 from provenance.tracing import trace
@@ -120,4 +120,23 @@ def test_a_long_verbatim_run_is_a_match_unless_it_is_a_table() -> None:
         alignment = align(code, code)
         assert alignment is not None and len(alignment.pairs) == len(code) >= 60
         regimes.append(weigh(alignment, lambda token: 0.0, 0.0).regime)
-    assert regimes == ["kept", "verbatim"]
+    assert regimes == ["kept", "verbatim"] and len(table) > FEW_SYMBOLS
+
+
+def test_what_stands_in_pieces_is_counted_once_in_any_order_with_its_comments() -> None:
+    family = FAMILIES["python"]
+    lines = OWN.replace("{between}", "").strip().split("\n")
+    stored = Code.of("\n".join(lines).encode(), family)
+
+    def share(*asked: str) -> float:
+        alignment = align(Code.of("\n".join(asked).encode(), family), stored)
+        assert alignment is not None
+        return shared_pieces(alignment)
+
+    assert share(*lines) == share(*(f"\t{line}  " for line in lines)) == 1
+    foreign = "quibzorn(wexlorp, 'Plumtrix', 31337)"
+    size = sum(len("".join(line.split())) for line in lines)
+    assert share(*lines[:4], foreign, *lines[4:]) == pytest.approx(size / (size + len("".join(foreign.split()))))
+    assert share(*lines[4:], *lines[:4]) > 0.9
+    assert share(*(line.replace("e", "E_") for line in lines)) < 0.5
+    assert min(len("".join(line.split())) for line in lines) < PIECE

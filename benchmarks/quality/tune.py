@@ -21,14 +21,15 @@ from benchmarks.quality.fetch import fetch
 from benchmarks.quality.queries import Query, novel, positives
 from benchmarks.quality.tool import Answer, Toolkit
 from benchmarks.quality.truth import Truth, Verbatim
-from provenance.lexing.evidence import KEPT_NAMES, Evidence
+from provenance.lexing.evidence import Evidence, Regime
 
-MEASURES = ("names", "literals", "structure", "verbatim", "grams", "conflicts", "gaps", "coverage", "density", "rival")
-AGAINST = ("conflicts", "gaps", "rival")
+MEASURES = (
+    "names", "literals", "structure", "verbatim", "grams", "consistent", "conflicts", "gaps", "coverage", "density",
+    "rival", "pieces", "contents",
+)  # fmt: skip
+AGAINST = ("conflicts", "gaps", "rival", "contents")
 ALARMS = 0.00025
 """Share of the tuning half's negatives that each of the two rules may call a match: a quarter of the target."""
-LEFT_OUT = ("30 % edited",)
-"""No target rests on these; they would pull the weights towards weak evidence."""
 SHORTEST = 60
 
 
@@ -98,15 +99,13 @@ def main() -> None:
         f"{novel_count} negatives; verbatim among them:",
         sum(s == "novel" and math.isinf(e.log_odds) for s, e in judged),
     )
-    for regime in ("kept", "renamed"):
-        part = [
-            (s, e) for s, e in judged if not math.isinf(e.log_odds) and (e.kept >= KEPT_NAMES) == (regime == "kept")
-        ]
+    regimes: tuple[Regime, ...] = ("pieces", "kept", "renamed")
+    for regime in regimes:
+        part = [(s, e) for s, e in judged if e.regime == regime]
         rows = _rows([e for _, e in part])
         copies = np.array([s != "novel" for s, _ in part])
-        used = np.array([s not in LEFT_OUT for s, _ in part])
         signs = np.array([-1.0 if name in AGAINST else 1.0 for name in MEASURES])
-        weights = fit(rows[used], copies[used], signs)
+        weights = fit(rows, copies, signs)
         scores = weights[0] + rows @ weights[1:]
         highest = np.sort(scores[~copies])[::-1]
         allowed = int(ALARMS * novel_count)

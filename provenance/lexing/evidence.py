@@ -9,13 +9,18 @@ digits alone: tables and chains of alike statements say little however long they
   corpus over contents that hold its rarest word, at most `MOST_BITS` for a literal.
 - ``grams``: bits of the fingerprints both texts have inside of the range, by their frequency in the corpus.
 - ``verbatim``, ``verbatim_characters``: the longest run of pairs of equal tokens, and the length of these tokens.
+- ``pieces``: the share of the query's text, blanks left out, that stands in pieces of `PIECE` characters or more around
+  the document's range, comments included, in any order. Of code with changed lines the others stay as they were; this
+  is what winnowing of characters counts, of one place of one text.
+- ``contents``: in how many contents of the corpus all of this can stand at most.
 - ``rival``: the strength of the best source that is no near-duplicate of this one, as a share of this one's. What is
   merely usual code matches several sources alike; a copy matches one, and those that have it from there.
-- ``conflicts``: names that met another partner before; ``gaps``: places where symbols are missing on a side.
+- ``consistent``, ``conflicts``: names that met the same partner before, or another one; ``gaps``: places where symbols
+  are missing on a side.
 
 A *match* is one of three things, whose numbers were chosen on the tuning half of benchmarks/quality (see there):
-a long verbatim run of tokens that is no table; names that were mostly kept, or names that were mostly replaced, with
-enough evidence.
+a long verbatim run of tokens that is no table; names that were mostly kept (in a text of few symbols, and in a longer
+one), or names that were mostly replaced, with enough evidence.
 Evidence is the log-odds of a logistic regression on the square roots of the measures above, with the coverage of the
 query and the density of pairs in both ranges; its coefficients may only have the sign that their measure speaks for.
 """
@@ -31,13 +36,16 @@ from typing import Literal
 from provenance.lexing.alignment import IDENTIFIERS, NUMBERS, STRINGS, Alignment, Symbol
 
 MOST_BITS = 15.0
+PIECE = 12
+AROUND = 300
+"""Bytes of the document looked at for pieces on either side of the range."""
 LONGEST_TOKEN = 30
 """What a longer token counts among verbatim characters: one long string is no run of code."""
 _KEYWORD, _LITERAL, _OPERATOR, _NAME = 3.0, 1.5, 1.2, 1.0
 _DIGITS = b"0123456789"
 _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
-Regime = Literal["verbatim", "kept", "renamed"]
+Regime = Literal["verbatim", "pieces", "kept", "renamed"]
 
 VERBATIM_TOKENS = 60
 VERBATIM_CHARACTERS = 130
@@ -46,11 +54,14 @@ VERBATIM_STRUCTURE = 20.0
 less than 21."""
 KEPT_NAMES = 0.35
 """From this share of equal names on, an alignment is judged as one whose names were kept."""
+FEW_SYMBOLS = 90
+"""Of a text of so few symbols it is judged by the pieces, too, that stand in the document as they are: more of it is
+easily lost between changed lines than of a longer one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The measures of one alignment; see the module."""
+    """The measures of one alignment; see the module. ``rival``, ``pieces`` and ``contents`` are known of the best."""
 
     structure: float
     names: float
@@ -62,10 +73,13 @@ class Evidence:
     conflicts: int
     gaps: int
     missing: int
+    symbols: int
     coverage: float
     density: float
     kept: float
     rival: float = 0.0
+    pieces: float = 0.0
+    contents: int = 1
 
     @property
     def strength(self) -> float:
@@ -79,7 +93,9 @@ class Evidence:
         is_long = self.verbatim >= VERBATIM_TOKENS or self.verbatim_characters >= VERBATIM_CHARACTERS
         if is_long and self.structure >= VERBATIM_STRUCTURE:
             return "verbatim"
-        return "kept" if self.kept >= KEPT_NAMES else "renamed"
+        if self.kept < KEPT_NAMES:
+            return "renamed"
+        return "pieces" if self.symbols <= FEW_SYMBOLS else "kept"
 
     @property
     def measures(self) -> dict[str, float]:
@@ -91,11 +107,14 @@ class Evidence:
             "literals": root(self.literals),
             "grams": root(self.grams),
             "verbatim": root(self.verbatim_characters),
+            "consistent": root(self.consistent),
             "conflicts": root(self.conflicts),
             "gaps": root(self.gaps),
             "coverage": self.coverage,
             "density": self.density,
             "rival": self.rival,
+            "pieces": self.pieces,
+            "contents": math.log2(max(1, self.contents)),
         }
 
     @property
@@ -112,12 +131,24 @@ class Evidence:
         return self.log_odds >= 0
 
 
-ALIKE = -5.3
+ALIKE = -6.5
 """Evidence from which two codes are called alike where a person will look at them: less than a match asks for.
 
-Midway between coincidence and copies on one half of the rewritten solutions of benchmarks/quality; 0.8 % of novel
-snippets reach it against 13,000 files."""
+Between coincidence and copies on one half of the rewritten solutions of benchmarks/quality; 1.2 % of novel snippets
+reach it against 13,000 files."""
 WEIGHTS: dict[Regime, dict[str, float]] = {
+    "pieces": {
+        "bias": -10.892,
+        "names": 0.402,
+        "literals": 0.632,
+        "consistent": 0.376,
+        "conflicts": -1.051,
+        "gaps": -0.513,
+        "coverage": 4.503,
+        "rival": -2.921,
+        "pieces": 4.984,
+        "contents": -0.606,
+    },
     "kept": {
         "bias": -12.3,
         "names": 0.523,
@@ -141,8 +172,33 @@ WEIGHTS: dict[Regime, dict[str, float]] = {
 }
 """Coefficients by regime, set by benchmarks/quality/tune.py; the threshold is in ``bias``.
 
-Beyond what separates the tuning half there is a margin in it: 0.5 where names were kept, 2.1 where they were replaced.
+Beyond what separates the tuning half there is a margin in it: 2.5 by pieces, 0.5 where names were kept, 2.1 where they
+were replaced.
 """
+
+
+def shared_pieces(alignment: Alignment) -> float:
+    """Return the share of the query's text that stands in pieces around the document's range: see the module."""
+    query, document = alignment.query, alignment.document.text
+    low, high = alignment.document_bytes
+    ours = b"".join(query.text[query[0].start : query[len(query) - 1].end].split())
+    theirs = b"".join(document[max(0, low - AROUND) : high + AROUND].split())
+    first: dict[bytes, int] = {}
+    for at in range(len(theirs) - PIECE + 1):
+        first.setdefault(theirs[at : at + PIECE], at)
+    shared = at = 0
+    while at + PIECE <= len(ours):
+        there = first.get(ours[at : at + PIECE])
+        if there is None:
+            at += 1
+            continue
+        end = at + PIECE
+        ahead = there - at
+        while end < len(ours) and end + ahead < len(theirs) and ours[end] == theirs[end + ahead]:
+            end += 1
+        shared += end - at
+        at = end
+    return shared / len(ours)
 
 
 def weigh(alignment: Alignment, bits_of_token: Callable[[bytes], float], grams: float) -> Evidence:
@@ -204,6 +260,7 @@ def weigh(alignment: Alignment, bits_of_token: Callable[[bytes], float], grams: 
         conflicts=conflicts,
         gaps=alignment.gaps,
         missing=alignment.query_length + alignment.document_length - 2 * pairs,
+        symbols=len(query),
         coverage=alignment.coverage,
         density=pairs / max(alignment.query_length, alignment.document_length),
         kept=equal_names / all_names if all_names else 1.0,
