@@ -50,19 +50,26 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What becomes of a repository: whether it is indexed, and whether thresholds may be tuned on it."""
+    """What becomes of a repository: whether it is indexed, and whether thresholds may be tuned on it.
+
+    ``blind``: one of those fetched last, as a second set of negatives.
+    """
 
     indexed: bool
     tuning: bool
+    blind: bool = False
 
 
 def split(repository: str) -> Split:
     """Return the part a repository plays.
 
-    Two thirds are indexed, half of each part is for tuning, by hash; those of the packages for tuning are held out.
+    Two thirds are indexed, half of each part is for tuning, by hash; those of the packages for tuning and of the blind
+    ones are held out.
     """
-    if repository in _for_tuning():
+    if repository in _of("tuning"):
         return Split(indexed=False, tuning=True)
+    if repository in _of("blind"):
+        return Split(indexed=False, tuning=False, blind=True)
     number = int.from_bytes(hashlib.sha256(repository.encode()).digest()[:8], "big")
     return Split(indexed=number % 3 != 0, tuning=number // 3 % 2 == 0)
 
@@ -76,8 +83,8 @@ def repository_of(package: Package) -> str:
 
 
 @cache
-def _for_tuning() -> frozenset[str]:
-    return frozenset(map(repository_of, packages("tuning")))
+def _of(part: Part) -> frozenset[str]:
+    return frozenset(map(repository_of, packages(part)))
 
 
 def load(work: Path, *parts: Part) -> list[File]:

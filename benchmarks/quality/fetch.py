@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Literal
 
 PACKAGES = Path(__file__).with_name("packages.json")
-Part = Literal["packages", "tuning"]
-"""``packages`` are split by repository (`corpus.split`). ``tuning`` are held out from the index for tuning alone."""
+Part = Literal["packages", "tuning", "blind"]
+"""``packages`` are split by repository (`corpus.split`). The others are held out from the index: ``tuning`` for tuning
+alone; ``blind`` were fetched when the rules had been chosen, and are asked once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from benchmarks.quality.corpus import File, split
+from benchmarks.quality.corpus import File, Split, split
 from benchmarks.quality.queries import Query
 from benchmarks.quality.transforms import new_name
 
@@ -24,25 +24,44 @@ _IMPORTS = {
     "go": re.compile(rb"^import \(\n(?:[^\n]*\n){3,}?\)\n", re.MULTILINE),
     "c": re.compile(rb"(?:^#include [^\n]*\n){4,}", re.MULTILINE),
 }
+_METHOD = re.compile(
+    rb"(?:[ \t]+(?:(?:public|static|private|protected|async) )*(?:get |set )?\w+\([^(){}\n]*\)(?:: [^\n{]+)? \{\n"
+    rb"\s+[^\n{}]*\n[ \t]+\},?\n\s*){2,}"
+)
 _GETTERS = {
-    "java": re.compile(rb"(?:[ \t]+public [\w<>\[\], ]+ (?:get|is|set)\w+\([^)]*\) \{\n[^\n{}]*;\n[ \t]+\}\n\s*){2,}"),
-    "python": re.compile(rb"(?:[ \t]+@property\n[ \t]+def \w+\(self\)[^\n]*:\n[ \t]+return self\.\w+\n\s*){2,}"),
-    "rust": re.compile(rb"(?:[ \t]+pub fn \w+\(&self\) -> [^\n{]+ \{\n[ \t]+&?self\.\w+\n[ \t]+\}\n\s*){2,}"),
-    "go": re.compile(rb"(?:func \(\w+ [*\w]+\) \w+\(\) [\w.*\[\]]+ \{\n\s+return \w+\.\w+\n\}\n\s*){2,}"),
+    "java": re.compile(
+        rb"(?:[ \t]+(?:public|protected) (?:static |final )*[\w<>\[\], ]+ \w+\([^)]*\) (?:throws \w+ )?\{\n"
+        rb"[^\n{}]*;\n[ \t]+\}\n\s*(?:@Override\n)?){2,}"
+    ),
+    "python": re.compile(
+        rb"(?:[ \t]+(?:@[^\n]+\n[ \t]+)?def \w+\(self[^\n]*:\n[ \t]+(?:return )?self\.\w+(?: = \w+)?\n\s*){2,}"
+    ),
+    "rust": re.compile(
+        rb"(?:[ \t]+pub (?:const )?fn \w+\((?:&mut |&|mut )?self[^\n{]*\{\n[ \t]+&?self\.[\w.]+(?: = \w+;)?\n"
+        rb"(?:[ \t]+self\n)?[ \t]+\}\n\s*){2,}"
+    ),
+    "go": re.compile(
+        rb"(?:func \(\w+ [*\w]+\) \w+\([^\n]*\) ?[^\n]*\{\n\s+(?:if \w+ [!=]= nil \{\n[^\n]*\n\s+\}\n\s+)?"
+        rb"(?:return )?[\w.&*]+(?: = \w+)?\n\}\n\s*){2,}"
+    ),
+    "javascript": _METHOD,
+    "typescript": _METHOD,
+    "c": re.compile(rb"(?:^[\w*][\w \t*]*?\n?\w+\([^(){};]*\)\n?\s*\{\n\s+[^\n{}]*;\n\}\n\s*){2,}", re.MULTILINE),
 }
+"""Two or more functions in a row of one line each: getters, setters, delegations. Told by their lines alone, not as the
+toolkit tells them."""
 MOST = {"import blocks": 1, "getters": 10}
 """Snippets taken of one file."""
 _STUBS = Path(__file__).with_name("stubs.json")
 """By language; NAME1, NAME2, … are replaced by fresh names."""
 
 
-def boilerplate(files: list[File], *, tuning: bool, seed: int = 3) -> list[Query]:
+def boilerplate(files: list[File], *, tuning: bool, seed: int = 3, blind: bool = False) -> list[Query]:
     """Return import blocks and getters of repositories that are not indexed, and stubs with fresh names."""
     generator = random.Random(seed)
     queries = []
     for file in files:
-        part = split(file.repository)
-        if part.indexed or part.tuning != tuning:
+        if split(file.repository) != Split(False, tuning, blind):
             continue
         for name, patterns in (("import blocks", _IMPORTS), ("getters", _GETTERS)):
             if pattern := patterns.get(file.language):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from benchmarks.quality import transforms
-from benchmarks.quality.corpus import File, split
+from benchmarks.quality.corpus import File, Split, split
 from benchmarks.quality.syntax import Parsed, parse
 from benchmarks.quality.transforms import Snippet
 from benchmarks.quality.truth import Origin, Truth, Verbatim
@@ -32,13 +32,12 @@ class Query:
 class Cutter:
     """Cuts snippets from the functions of a corpus."""
 
-    def __init__(self, files: list[File], truth: Truth, *, indexed: bool, tuning: bool) -> None:
+    def __init__(self, files: list[File], truth: Truth, *, indexed: bool, tuning: bool, blind: bool = False) -> None:
         self._files, self._truth = files, truth
         self._by_language: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
         for number, function in enumerate(truth.functions):
             file = files[function.file]
-            part = split(file.repository)
-            if part.indexed == indexed and part.tuning == tuning:
+            if split(file.repository) == Split(indexed, tuning, blind):
                 self._by_language[file.language][file.repository].append(number)
 
     @property
@@ -134,7 +133,14 @@ def positives(files: list[File], truth: Truth, *, tuning: bool, number: int, see
 
 
 def novel(
-    files: list[File], truth: Truth, indexed: Verbatim, *, tuning: bool, number: int, seed: int = 2
+    files: list[File],
+    truth: Truth,
+    indexed: Verbatim,
+    *,
+    tuning: bool,
+    number: int,
+    seed: int = 2,
+    blind: bool = False,
 ) -> tuple[list[Query], Counter[str]]:
     """Return snippets of repositories that are not indexed, spread over languages and lengths, and what was excluded.
 
@@ -143,7 +149,7 @@ def novel(
     share gives fewer.
     """
     generator = random.Random(seed)
-    cutter = Cutter(files, truth, indexed=False, tuning=tuning)
+    cutter = Cutter(files, truth, indexed=False, tuning=tuning, blind=blind)
     queries: list[Query] = []
     excluded: Counter[str] = Counter()
     taken: set[Origin] = set()

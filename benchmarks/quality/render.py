@@ -45,8 +45,9 @@ repositories and edited by construction; alarms are counted on repositories that
 near-duplicates of indexed functions (5-gram Jaccard similarity 0.7 or more) and snippets with a verbatim run of 150
 characters or more are left out. Weights and thresholds were chosen on one half of the repositories and on packages
 that are held out for that alone (`python -m benchmarks.quality.tune`), with the shipped defaults the other half is
-scored. On the first they raise an alarm for 3 of 25,903 novel snippets, and for 3 of 6,086 snippets of indexed
-repositories that are asked without their own repository (`python -m benchmarks.quality.left_out`).
+scored. On the first they raise an alarm for 3 of 14,992 novel snippets, and for 2 of 6,086 snippets of indexed
+repositories that are asked without their own repository (`python -m benchmarks.quality.left_out`). *Blind* are packages
+that were fetched last, when the rules had been chosen.
 
 A copy counts as found only where the answer raises an alarm - an uncommon match - and its first place is right: a file
 that holds the snippet as it was cut, or a member of the near-duplicate cluster of its function. *Strict* counts the
@@ -82,6 +83,7 @@ def page(results: dict[str, Any]) -> str:
         _table(("", "asked", *ours), (_target(results, ours, row) for row in TARGETS)),
         "## Alarms where there is no copy\n",
         _table(("", "at most", *ours), (_alarm(results, ours, *row) for row in ALARMS)),
+        _blind(results.get("blind")),
         "## Beside other ways\n",
         "Each baseline's threshold gives at most the same rate of alarms (0.1 %) on the tuning half. Baselines know no "
         "ranges: any place in the right file counts for them. Found, by tokens 60 / 120, and alarms on novel code:\n",
@@ -136,6 +138,25 @@ def _alarm(results: dict[str, Any], systems: list[str], name: str, most: float) 
         count = round(figure["value"] * figure["of"])
         cells.append(f"{count} of {figure['of']:,.0f}: {100 * figure['value']:.2f} %{missed}")
     return (name, f"{100 * most:.1f} %", *cells)
+
+
+def _blind(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    excluded = ", ".join(f"{count} with a {name}" for name, count in found["excluded"].items())
+    rows = []
+    for row in found["rows"]:
+        if row["length"] == 0:
+            figure = row["alarm"]
+            count = round(figure["value"] * figure["of"])
+            share = f"{100 * figure['value']:.2f} % ({100 * figure['low']:.2f}-{100 * figure['high']:.2f})"
+            rows.append((row["set"], f"{count} of {figure['of']:,.0f}", share))
+    return (
+        "### Blind\n\n"
+        f"{found['repositories']} repositories that are not indexed and that nothing was chosen on "
+        f"({found['functions']:,} functions of 30 tokens or more; `blind` in packages.json). Left out: "
+        f"{excluded or 'none'}.\n\n" + _table(("", "alarms", "share"), rows)
+    )
 
 
 def _beside(results: dict[str, Any]) -> str:
@@ -203,8 +224,7 @@ def _rewritten(found: dict[str, Any] | None, jplag: dict[str, Any] | None) -> st
         + f"\nWith the 164 originals as an index: the right one stands first for {index['first']}, is a match for "
         f"{index['match']} and alike (`decontaminate --rule alike`) for {index['alike']} of {index['of']}; "
         f"of the same questions without their originals, {index['false matches']} match and {index['false alike']} are "
-        "alike to another problem's solution.\n"
-        + _jplag(jplag)
+        "alike to another problem's solution.\n" + _jplag(jplag)
     )
 
 

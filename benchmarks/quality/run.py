@@ -34,7 +34,7 @@ from benchmarks.quality.tool import Answer, Toolkit
 from benchmarks.quality.truth import Truth, Verbatim
 
 ALARM_RATE = 0.001
-SYSTEMS = ("toolkit", "tantivy", "elasticsearch", "baselines", "rewritten", "jplag")
+SYSTEMS = ("toolkit", "tantivy", "elasticsearch", "baselines", "rewritten", "jplag", "blind")
 
 
 def main() -> None:
@@ -54,8 +54,10 @@ def main() -> None:
         parser.error("the system elasticsearch needs --cluster")
     arguments.work.mkdir(parents=True, exist_ok=True)
     fetch(arguments.work / "archives", "packages")
+    if "blind" in (arguments.system or ("blind",)):
+        fetch(arguments.work / "archives", "blind")
     benchmark = Benchmark(arguments.work, arguments.data, arguments.number, arguments.negatives, arguments.processes)
-    for system in arguments.system or ("toolkit", "tantivy", "baselines", "rewritten"):
+    for system in arguments.system or ("toolkit", "tantivy", "baselines", "rewritten", "blind"):
         measure(benchmark, system, arguments.cluster, arguments.out)
 
 
@@ -118,6 +120,8 @@ def measure(benchmark: Benchmark, system: str, cluster: str | None, out: Path) -
         results["rewritten"] = rewritten.measure(benchmark.data)
     elif system == "jplag":
         results["jplag"] = jplag.measure(benchmark.data, benchmark.work)
+    elif system == "blind":
+        results["blind"] = blind(benchmark)
     elif system == "baselines":
         tuning, _ = novel(
             benchmark.files, benchmark.truth, benchmark.verbatim, tuning=True, number=benchmark.number_negatives // 2
@@ -143,6 +147,28 @@ def measure(benchmark: Benchmark, system: str, cluster: str | None, out: Path) -
             systems[tool.name]["boundary"] = boundary_errors(benchmark, tool)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+
+
+def blind(benchmark: Benchmark) -> dict[str, Any]:
+    """Return the alarms of `trace` with tantivy on packages that were fetched when the rules had been chosen."""
+    files = load(benchmark.work, "packages", "blind")
+    truth = Truth(files, benchmark.work)
+    kept = benchmark.work / f"questions-blind-{truth.stamp}-{benchmark.number_negatives}.pickle"
+    if not kept.exists():
+        cut = novel(
+            files, truth, benchmark.verbatim, tuning=False, number=benchmark.number_negatives, seed=6, blind=True
+        )
+        kept.write_bytes(pickle.dumps(cut))
+    foreign, excluded = pickle.loads(kept.read_bytes())
+    usual = [q for q in negatives.boilerplate(files, tuning=False, blind=True) if q.set != "stubs"]
+    outcomes, _ = benchmark.outcomes(_tool(benchmark, "tantivy", None).ask, foreign + usual)
+    return {
+        "repositories": len({each.repository for each in outcomes}),
+        "functions": sum(split(files[each.file].repository).blind for each in truth.functions),
+        "excluded": dict(excluded),
+        "rows": table(outcomes),
+        "languages": by_language(outcomes),
+    }
 
 
 def _tool(benchmark: Benchmark, system: str, cluster: str | None) -> Any:
