@@ -256,8 +256,10 @@ def compare(url: str, folder: Path, megabytes: int, count: int) -> dict[str, Any
         "load_and_merge_processor": (theirs["load_processor_seconds"] + theirs["merge_processor_seconds"])
         / (ours["load_processor_seconds"] + ours["merge_processor_seconds"]),
         "size": (ours["index_bytes"] + ours["text_bytes"] + ours["gram_bytes"]) / theirs["index_bytes"],
-        "phrase_p99": ours["phrases"]["p99"] / theirs["phrases"]["p99"],  # type: ignore[index]
-        "literal_p99": ours["literals"]["p99"] / theirs["literals"]["p99"],  # type: ignore[index]
+    } | {
+        f"{name}_{percentile}": ours[name][percentile] / theirs[name.removesuffix("_on_cluster")][percentile]  # type: ignore[index]
+        for name in ("phrases", "phrases_on_cluster", "literals", "literals_on_cluster")
+        for percentile in ("p50", "p99")
     }
     return answer
 

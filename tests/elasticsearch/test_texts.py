@@ -44,7 +44,10 @@ def phrase(number: int) -> str:
     return module(number).splitlines()[7]
 
 
-def test_a_phrase_takes_one_request_for_lists_and_one_for_texts(folder: Path, requests: list[Sequence[Key]]) -> None:
+def test_a_phrase_takes_one_request_for_lists_and_one_for_texts(
+    folder: Path, requests: list[Sequence[Key]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(texts, "_MORE", 0)
     with Index.open(folder) as index:
         assert len(index.segments) > 1
         (hit,) = search_literal(index, phrase(5)).hits
@@ -53,31 +56,27 @@ def test_a_phrase_takes_one_request_for_lists_and_one_for_texts(folder: Path, re
     assert kinds == [{"lists"}, {"text"}]
 
 
-def test_lists_are_soon_all_there_and_none_is_fetched_twice(folder: Path, requests: list[Sequence[Key]]) -> None:
+def test_all_is_soon_there_and_nothing_is_fetched_twice(folder: Path, requests: list[Sequence[Key]]) -> None:
     with Index.open(folder) as index:
         for number in range(0, 240, 5):
             (hit,) = search_literal(index, phrase(number)).hits
             assert [source.path for _, source in hit.documents] == [f"module_{number}.py"]
     keys = [key for keys in requests for key in keys]
     assert len(keys) == len(set(keys))
-    assert 0 < sum(keys[0][1] == "lists" for keys in requests) < 10
+    assert {kind for _, kind, _ in keys} == {"lists", "text"}
+    assert len(requests) < 10
 
 
-def test_lists_of_what_is_closed_are_not_fetched_ahead(
-    folder: Path, requests: list[Sequence[Key]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_what_is_closed_or_too_large_nothing_is_fetched_ahead(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(texts, "_MORE", 1)
-    needle = phrase(9)
-    with Index.open(folder) as kept:
-        frames = [ClusterFrames(path, "lists") for path in sorted((folder / "segments").iterdir())]
-        ahead = len({each.part for each in frames})
-        assert len(frames[0].shared()._more_lists(set())) == 1
-        assert len(frames[0].shared()._more_lists(set())) == 2
-        for each in frames[:-1]:
-            each.close()
-        left = frames[-1]
-        assert ahead > 1 and {part for part, _, _ in left.shared()._more_lists(set())} <= {left.part}
-        left.close()
-        assert search_literal(kept, needle).hits
-    lists = [key for keys in requests if keys[0][1] == "lists" for key in keys]
-    assert len(lists) == len(set(lists)) <= 8 * ahead
+    frames = [ClusterFrames(path, "lists") for path in sorted((folder / "segments").iterdir())]
+    shared, left = frames[0].shared(), frames[-1]
+    assert len({each.part for each in frames}) > 1
+    assert [len(shared._soon(set())), len(shared._soon(set()))] == [1, 2]
+    for each in frames[:-1]:
+        each.close()
+    assert {part for part, _, _ in shared._soon(set())} == {left.part}
+    shared.offer(left.part, "lists", 1 << 14)  # 64 MiB
+    assert shared._soon(set()) == []
+    left.close()
+    assert shared._soon(set()) == []

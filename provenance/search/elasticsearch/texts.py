@@ -2,8 +2,8 @@
 
 A file's tables stay in the folder (`provenance.store`), so that lengths are known without asking, and a frame is what
 its file says or an error. Frames that were fetched are kept, compressed, up to `KEPT_BYTES` for all segments together.
-Every question asks for lists. Where all of them may be kept, each request brings twice as many more as the one before,
-so that after a few questions none is asked for, and a single question pays little for it.
+Where all lists, or lists and texts, fit in half of that, each request brings twice as many more as the one before:
+after some questions nothing is asked for, and a single question pays little for it.
 """
 
 from __future__ import annotations
@@ -27,21 +27,24 @@ from provenance.search.elasticsearch.client import (
     patiently,
 )
 from provenance.search.elasticsearch.cluster import Cluster, Part, Record
-from provenance.store import LEAST_BLOCK_BYTES
+from provenance.store import BLOCK_BYTES, LEAST_BLOCK_BYTES
 
 KEPT_BYTES = 64 << 20
-_LISTS_BYTES = KEPT_BYTES // 2
 _AHEAD = 32
 """Frames fetched at once for who reads a segment from end to end."""
 _TOGETHER = 256
-_MORE = 8
-"""Lists that the first request for lists brings beside those asked for."""
+_MORE, _MOST = 8, 128
+"""Frames that the first request brings beside those asked for, and that any brings."""
 _WANTED = ("docs.found", "docs.fields.frame", "docs.error.type", "docs.error.root_cause.type", "docs.status")
 
 Kind = Literal["text", "lists"]
 """What a block file of a segment holds: its texts, or the lists of its gram file."""
 Key = tuple[str, Kind, int]
 """A part, and the number of a block in one of its files."""
+
+
+_USUAL_BYTES: dict[Kind, int] = {"lists": LEAST_BLOCK_BYTES, "text": BLOCK_BYTES // 3}
+"""How large frames are: lists hardly compress, code takes a fifth or a fourth of its size."""
 
 
 def frame_id(part: str, kind: Kind, block: int) -> str:
@@ -59,7 +62,7 @@ class Texts:
         self._lock = threading.Lock()
         self._kept: OrderedDict[Key, bytes] = OrderedDict()
         self._room = KEPT_BYTES
-        self._lists: dict[str, range] = {}
+        self._files: dict[tuple[str, Kind], range] = {}
         self._more = _MORE
         cluster.found(self._client)
 
@@ -86,8 +89,8 @@ class Texts:
             for key in found:
                 self._kept.move_to_end(key)
             missing = [key for key in dict.fromkeys(wanted) if key not in found]
-            if any(kind == "lists" for _, kind, _ in missing):
-                missing.extend(self._more_lists(set(missing)))
+            if missing:
+                missing.extend(self._soon(set(missing)))
         for first in range(0, len(missing), _TOGETHER):
             some = missing[first : first + _TOGETHER]
             found.update(zip(some, self._ask(some), strict=True))
@@ -100,29 +103,33 @@ class Texts:
                 self._room += len(self._kept.popitem(last=False)[1])
         return [found[key] for key in wanted]
 
-    def offer(self, part: str, lists: int) -> None:
-        """Take note of how many blocks of lists a part has, which may be fetched before they are asked for."""
+    def offer(self, part: str, kind: Kind, count: int) -> None:
+        """Take note of how many frames a part has, which may be fetched before they are asked for."""
         with self._lock:
-            self._lists[part] = range(lists)
+            self._files[part, kind] = range(count)
 
-    def withdraw(self, part: str) -> None:
+    def withdraw(self, part: str, kind: Kind) -> None:
         """Fetch no more of a part than is asked for: it may be deleted from now on."""
         with self._lock:
-            self._lists.pop(part, None)
+            self._files.pop((part, kind), None)
 
-    def _more_lists(self, asked: set[Key]) -> list[Key]:
-        """Return lists to fetch with others, none of them kept; for who holds the lock."""
-        if sum(blocks.stop for blocks in self._lists.values()) * LEAST_BLOCK_BYTES > _LISTS_BYTES:
-            return []
+    def _soon(self, asked: set[Key]) -> list[Key]:
+        """Return frames to fetch with others, none of them kept, lists first; for who holds the lock."""
         more: list[Key] = []
-        for part, blocks in self._lists.items():
-            while blocks and len(more) < self._more:
-                key: Key = (part, "lists", blocks.start)
-                blocks = blocks[1:]
-                if key not in self._kept and key not in asked:
-                    more.append(key)
-            self._lists[part] = blocks
-        self._more *= 2
+        room = KEPT_BYTES // 2
+        for kind, usual in _USUAL_BYTES.items():
+            files = {file: blocks for file, blocks in self._files.items() if file[1] == kind}
+            room -= sum(blocks.stop for blocks in files.values()) * usual
+            if room < 0:
+                break
+            for (part, _), blocks in files.items():
+                while blocks and len(more) < self._more:
+                    key = (part, kind, blocks.start)
+                    blocks = blocks[1:]
+                    if key not in self._kept and key not in asked:
+                        more.append(key)
+                self._files[part, kind] = blocks
+        self._more = min(2 * self._more, _MOST)
         return more
 
     def _ask(self, keys: Sequence[Key]) -> list[bytes]:
@@ -164,8 +171,7 @@ class ClusterFrames:
         self._kind = kind
         self._count = count
         self._last = -2
-        if kind == "lists":
-            self._texts.offer(self.part, count)
+        self._texts.offer(self.part, kind, count)
 
     def frame(self, block: int) -> bytes:
         """Return one frame; those behind it come with it, where the one before it was asked for last."""
@@ -179,8 +185,8 @@ class ClusterFrames:
 
     def close(self) -> None:
         """Let go of what is shared; asking afterwards raises `ValueError`."""
-        if self._texts is not None and self._kind == "lists":
-            self._texts.withdraw(self.part)
+        if self._texts is not None:
+            self._texts.withdraw(self.part, self._kind)
         self._texts = None
 
     def key(self, block: int) -> Key:
