@@ -190,6 +190,9 @@ def test_limits_are_checked() -> None:
         kernel.holding(file, b"abc", -1, -1)
     with pytest.raises(ValueError, match="after"):
         kernel.holding(file, b"abc", -2, 1)
+    for made_by in (kernel, reference):
+        for part in (b"abc", b""):
+            assert made_by.holding(file, part, (1 << 63) - 1, 1) == (b"", True)
 
 
 @given(texts, parts, st.booleans(), st.booleans(), st.integers(1, 6))

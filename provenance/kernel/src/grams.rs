@@ -279,7 +279,8 @@ pub fn holding(
     let limit = at_least(0, "limit", limit)?;
     let file = File::new(file)?;
     let contents = file.starts.len() - 1;
-    let first = usize::try_from(after + 1).map_err(|_| Bad(format!("after is {after}, must be at least -1")))?;
+    let first =
+        usize::try_from(after.saturating_add(1)).map_err(|_| Bad(format!("after is {after}, must be at least -1")))?;
     let Some(wanted) = sought.lists(&file)? else {
         return Ok((Vec::new(), true));
     };
