@@ -19,7 +19,7 @@ from typing import Literal
 PACKAGES = Path(__file__).with_name("packages.json")
 Part = Literal["packages", "tuning", "blind"]
 """``packages`` are split by repository (`corpus.split`). The others are held out from the index: ``tuning`` for tuning
-alone; ``blind`` were fetched when the rules had been chosen, and are asked once."""
+alone; ``blind`` were fetched last, and nothing is chosen on them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ characters or more are left out. Weights and thresholds were chosen on one half 
 that are held out for that alone (`python -m benchmarks.quality.tune`), with the shipped defaults the other half is
 scored. On the first they raise an alarm for 3 of 14,992 novel snippets, and for 2 of 6,086 snippets of indexed
 repositories that are asked without their own repository (`python -m benchmarks.quality.left_out`). *Blind* are packages
-that were fetched last, when the rules had been chosen.
+that were fetched last; nothing was chosen on them.
 
 A copy counts as found only where the answer raises an alarm - an uncommon match - and its first place is right: a file
 that holds the snippet as it was cut, or a member of the near-duplicate cluster of its function. *Strict* counts the
