@@ -9,8 +9,13 @@ import typer
 from cli.state import INDEX_VARIABLE, STATE, FailOn, Format, ReportFormat, failure_format, index_folder
 
 __all__ = [
+    "CLUSTER",
     "Audit",
     "Debug",
+    "ElasticsearchReplicas",
+    "ElasticsearchShards",
+    "ElasticsearchText",
+    "ElasticsearchUrl",
     "Exclude",
     "ExcludeRepository",
     "FailOn",
@@ -21,8 +26,12 @@ __all__ = [
     "Paths",
     "PolicyName",
     "ReportFormatOption",
+    "Workers",
     "index_folder",
 ]
+
+# Section of the help for options of the engine that a new index is loaded into.
+CLUSTER = "Search engine"
 
 
 def _remember_format(value: Format) -> Format:
@@ -96,4 +105,39 @@ OnError = Annotated[
 Audit = Annotated[
     str | None,
     typer.Option("--audit", metavar="FILE", help="Append a record of every decision, without text."),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", "-j", min=1, metavar="N", help="Processes; by default one a CPU.")
+]
+ElasticsearchUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--elasticsearch-url",
+        metavar="URL",
+        help="Cluster of a new index; see docs/elasticsearch.md.",
+        rich_help_panel=CLUSTER,
+    ),
+]
+ElasticsearchShards = Annotated[
+    int | None,
+    typer.Option("--elasticsearch-shards", min=1, metavar="N", help="Shards of a new index.", rich_help_panel=CLUSTER),
+]
+ElasticsearchReplicas = Annotated[
+    int | None,
+    typer.Option(
+        "--elasticsearch-replicas",
+        min=0,
+        metavar="N",
+        help="Copies of every shard of a new index.",
+        rich_help_panel=CLUSTER,
+    ),
+]
+ElasticsearchText = Annotated[
+    str | None,
+    typer.Option(
+        "--elasticsearch-text",
+        metavar="WHERE",
+        help="Where texts of a new index lie: folder or cluster.",
+        rich_help_panel=CLUSTER,
+    ),
 ]

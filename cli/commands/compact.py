@@ -6,64 +6,40 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Debug, IndexPath, OutputFormat, index_folder
+from cli.options import (
+    CLUSTER,
+    Debug,
+    ElasticsearchReplicas,
+    ElasticsearchShards,
+    ElasticsearchText,
+    ElasticsearchUrl,
+    IndexPath,
+    OutputFormat,
+    Workers,
+    index_folder,
+)
 from cli.state import Format
-
-_CLUSTER = "Another search engine"
 
 
 def command(
     index: IndexPath = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", "-j", min=1, metavar="N", help="Processes; by default one a CPU.")
-    ] = None,
+    workers: Workers = None,
     engine: Annotated[
         str | None,
-        typer.Option("--engine", metavar="NAME", help="Change to another search engine.", rich_help_panel=_CLUSTER),
+        typer.Option("--engine", metavar="NAME", help="Change to another search engine.", rich_help_panel=CLUSTER),
     ] = None,
     elasticsearch_new: Annotated[
         bool,
         typer.Option(
             "--elasticsearch-new",
             help="Load a new index on the cluster, beside the one in force.",
-            rich_help_panel=_CLUSTER,
+            rich_help_panel=CLUSTER,
         ),
     ] = False,
-    elasticsearch_url: Annotated[
-        str | None,
-        typer.Option(
-            "--elasticsearch-url", metavar="URL", help="A new index on this cluster.", rich_help_panel=_CLUSTER
-        ),
-    ] = None,
-    elasticsearch_shards: Annotated[
-        int | None,
-        typer.Option(
-            "--elasticsearch-shards",
-            min=1,
-            metavar="N",
-            help="A new index of so many shards.",
-            rich_help_panel=_CLUSTER,
-        ),
-    ] = None,
-    elasticsearch_replicas: Annotated[
-        int | None,
-        typer.Option(
-            "--elasticsearch-replicas",
-            min=0,
-            metavar="N",
-            help="A new index with so many copies.",
-            rich_help_panel=_CLUSTER,
-        ),
-    ] = None,
-    elasticsearch_text: Annotated[
-        str | None,
-        typer.Option(
-            "--elasticsearch-text",
-            metavar="WHERE",
-            help="A new index with texts in folder or cluster.",
-            rich_help_panel=_CLUSTER,
-        ),
-    ] = None,
+    elasticsearch_url: ElasticsearchUrl = None,
+    elasticsearch_shards: ElasticsearchShards = None,
+    elasticsearch_replicas: ElasticsearchReplicas = None,
+    elasticsearch_text: ElasticsearchText = None,
     format: OutputFormat = Format.human,
     debug: Debug = False,
 ) -> int:

@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import Debug, Exclude, IndexPath, OutputFormat, index_folder
+from cli.options import (
+    CLUSTER,
+    Debug,
+    ElasticsearchReplicas,
+    ElasticsearchShards,
+    ElasticsearchText,
+    ElasticsearchUrl,
+    Exclude,
+    IndexPath,
+    OutputFormat,
+    Workers,
+    index_folder,
+)
 from cli.state import Format
 from provenance.errors import ParameterError
 
@@ -16,7 +28,6 @@ if TYPE_CHECKING:
 # Sections of the help.
 _READ = "What is read"
 _FORM = "Form of a new index"
-_CLUSTER = "Search engine"
 
 
 def command(
@@ -36,9 +47,7 @@ def command(
     corpus_revision: Annotated[
         str | None, typer.Option("--corpus-revision", metavar="TEXT", help="Which state of the corpus this is.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", "-j", min=1, metavar="N", help="Processes; by default one a CPU.")
-    ] = None,
+    workers: Workers = None,
     repository: Annotated[
         str | None,
         typer.Option(
@@ -132,39 +141,13 @@ def command(
     engine: Annotated[
         str | None,
         typer.Option(
-            "--engine", metavar="NAME", help="Search engine: tantivy or elasticsearch.", rich_help_panel=_CLUSTER
+            "--engine", metavar="NAME", help="Search engine: tantivy or elasticsearch.", rich_help_panel=CLUSTER
         ),
     ] = None,
-    elasticsearch_url: Annotated[
-        str | None,
-        typer.Option(
-            "--elasticsearch-url",
-            metavar="URL",
-            help="Address of the cluster; see docs/elasticsearch.md.",
-            rich_help_panel=_CLUSTER,
-        ),
-    ] = None,
-    elasticsearch_shards: Annotated[
-        int | None,
-        typer.Option(
-            "--elasticsearch-shards", min=1, metavar="N", help="Shards of a new index.", rich_help_panel=_CLUSTER
-        ),
-    ] = None,
-    elasticsearch_replicas: Annotated[
-        int | None,
-        typer.Option(
-            "--elasticsearch-replicas", min=0, metavar="N", help="Copies of every shard.", rich_help_panel=_CLUSTER
-        ),
-    ] = None,
-    elasticsearch_text: Annotated[
-        str | None,
-        typer.Option(
-            "--elasticsearch-text",
-            metavar="WHERE",
-            help="Where stored texts lie: folder or cluster.",
-            rich_help_panel=_CLUSTER,
-        ),
-    ] = None,
+    elasticsearch_url: ElasticsearchUrl = None,
+    elasticsearch_shards: ElasticsearchShards = None,
+    elasticsearch_replicas: ElasticsearchReplicas = None,
+    elasticsearch_text: ElasticsearchText = None,
     format: OutputFormat = Format.human,
     debug: Debug = False,
 ) -> int:
