@@ -12,8 +12,6 @@ from cli.state import Format
 from provenance.errors import ParameterError
 
 if TYPE_CHECKING:
-    from provenance.index import Index
-    from provenance.search.base import Filters
     from provenance.search.results import Hit, SearchResults
 
 
@@ -86,8 +84,10 @@ def command(
             opened, query, regex=regex, words=words, ignore_case=ignore_case, filters=filters, limit=limit,
             offset=offset, count=count, context=context,
         )  # fmt: skip
-        if found.total.exact and not found.total.value:
-            _refuse_unknown_names(opened, filters)
+        if not found.hits:
+            from provenance.search.names import refuse_unknown_names
+
+            refuse_unknown_names(opened, filters, found)
         start = contract.search_head(opened, found)
         if format is Format.human:
             _print(found, offset)
@@ -117,26 +117,6 @@ def _search(
     from provenance.search.literal import search_literal
 
     return search_literal(index, query, fold_case=ignore_case, **page)
-
-
-def _refuse_unknown_names(index: Index, filters: Filters) -> None:
-    """Raise `ParameterError` for a kind or a language that explains why nothing was found: there is none such."""
-    from difflib import get_close_matches
-
-    from indexer.languages import LANGUAGES
-    from provenance.records import KINDS
-    from provenance.search.filtering import fold_keyword
-
-    for kind in filters.kinds:
-        if kind not in KINDS:
-            raise ParameterError(f"kind {kind!r}: nothing of it was found; kinds are {', '.join(KINDS)}")
-    known = {fold_keyword(language): language for language in LANGUAGES}
-    for language in filters.languages:
-        folded = fold_keyword(language)
-        if folded not in known and not index.engine.frequencies("language", [folded])[0]:
-            near = [known[each] for each in get_close_matches(folded, known, cutoff=0.5)]
-            said = f"the nearest are {', '.join(near)}" if near else "names are those of GitHub's linguist"
-            raise ParameterError(f"language {language!r}: this index has no such documents; {said}")
 
 
 def _print(found: SearchResults, offset: int) -> None:

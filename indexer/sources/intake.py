@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from indexer import licensing
-from indexer.languages import language_of
 from indexer.licensing import HEAD_BYTES
 from indexer.recognition import detected
 from indexer.rules import SNIFF_BYTES, Rules, decode, encode, minified
 from indexer.sources.base import Item, Remark
+from provenance.languages import language_of
 from provenance.records import (
     NOASSERTION,
     Document,

@@ -12,11 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from provenance.checking import check
 from provenance.errors import ParameterError
 from provenance.index import Index
-from provenance.records import ContentRef, Source
+from provenance.records import KINDS, ContentRef, Source
 from provenance.reports import contract
 from provenance.search.base import Filters
 from provenance.search.collecting import Reach
 from provenance.search.literal import search_literal
+from provenance.search.names import refuse_unknown_names
 from provenance.search.ranked import search_words
 from provenance.search.results import SearchResults
 from provenance.server.failures import Refusal
@@ -30,6 +31,7 @@ _COUNTED = 1_000
 """Documents counted, at least, where facets are asked for."""
 TRACE_LIMITS = Limits(queries=2_000, runs=1_000, work=2 << 30, units=100)
 """Fewer questions to the engine than on one's own machine: nobody may keep a worker for long."""
+_UNKNOWN = "422 where nothing is found and neither the index nor the server knows one; the message has the nearest."
 Short = Annotated[str, Field(max_length=500)]
 IndexName = Annotated[str | None, Field(max_length=64, description="Name of the index; the server's first without.")]
 
@@ -84,12 +86,14 @@ class SearchBody(Body):
     query: str = Field(max_length=100_000, description="What to find, as it stands in the text.")
     mode: Literal["literal", "regex", "words"] = Field("literal", description="What the query is; regex: RE2.")
     ignore_case: bool = Field(False, description="Letters match in either case; not for words.")
-    languages: list[Short] = Field(default=[], max_length=100, description="Any of these.")
+    languages: list[Short] = Field(default=[], max_length=100, description=f"Any of these. {_UNKNOWN}")
     repositories: list[Short] = Field(default=[], max_length=100, description="Any of these, whole.")
     owners: list[Short] = Field(default=[], max_length=100, description="Any of these, whole.")
     licenses: list[Short] = Field(default=[], max_length=100, description="Any of these SPDX ids.")
     paths: list[Short] = Field(default=[], max_length=100, description="Shell patterns over the whole path.")
-    kinds: list[Short] = Field(default=[], max_length=100, description="Any of file, commit, issue, notebook.")
+    kinds: list[Short] = Field(
+        default=[], max_length=100, description=f"Any of {', '.join(KINDS)}, or of the corpus' own. {_UNKNOWN}"
+    )
     exclude_repositories: list[Short] = Field(default=[], max_length=100, description="Shell patterns, ignoring case.")
     limit: int = Field(10, ge=0, le=MOST_HITS, description="Texts on the page.")
     offset: int = Field(0, ge=0, le=10_000, description="Texts passed over first.")
@@ -167,8 +171,12 @@ def run_search(index: Index, body: SearchBody, scan_bytes: int) -> SearchResults
 
 
 def answer_search(index: Index, body: SearchBody, scan_bytes: int) -> dict[str, Any]:
-    """Return the answer of `search`, with ``facets`` where they were asked for."""
+    """Return the answer of `search`, with ``facets`` where they were asked for.
+
+    Raises what `run_search` raises, and `ParameterError` where nothing was found of a kind or language nobody knows.
+    """
     found = run_search(index, body, scan_bytes)
+    refuse_unknown_names(index, body.filters(), found)
     answer = {**contract.search_head(index, found), "results": [contract.search_result(hit) for hit in found.hits]}
     if found.facets is not None:
         answer["facets"] = {

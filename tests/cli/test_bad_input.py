@@ -356,7 +356,9 @@ def test_a_language_or_kind_that_nothing_has_is_told_where_nothing_is_found(
     for words in (["import"], ["-e", "imp.rt"], ["-w", "import"], ["import", "--count"], ["import", "-f", "json"]):
         done = run("search", *words, "--language", "Pyhton", "--index", demo_index)
         assert done.returncode == 2 and done.stderr.count(b"\n") == 1
-        assert b"language 'Pyhton': this index has no such documents; the nearest are Python" in done.stderr
+        assert b"in a language of this name; the nearest are Python" in done.stderr
+    several = ("--language", "C", "--language", "Pyhton")
+    refused(run("search", "no such text", *several, "--index", demo_index), "language 2 of 2: this index has no")
     refused(run("search", "import", "--kind", "flie", "--index", demo_index), "kinds are file, commit, issue, notebook")
     refused(run("search", "import", "--language", "\u2603" * 99, "--index", demo_index), "GitHub's linguist")
     # A name of the corpus' own is as good as any, and so is one that some other corpus has.

@@ -54,6 +54,20 @@ def test_facets_and_filters_agree(client: Asked) -> None:
         assert client.post("/api/v1/search", body).json["total"] == {"value": entry["documents"], "exact": True}
 
 
+@pytest.mark.parametrize(("field", "option"), [("languages", "--language"), ("kinds", "--kind")])
+def test_a_name_that_nobody_knows_is_refused_as_on_the_command_line(
+    client: Asked, demo_index: Path, capsys: pytest.CaptureFixture[str], field: str, option: str
+) -> None:
+    assert main(["search", "import", option, "Pyhton", "--index", str(demo_index)]) == 2
+    line = capsys.readouterr().err
+    for mode in ("literal", "regex", "words"):
+        answer = client.post("/api/v1/search", {"query": "import", "mode": mode, field: ["Pyhton"]})
+        assert answer.status == 422 and answer.json["error"]["message"] in line and "Pyhton" not in line
+    # Known names are answered, whether or not anything is found.
+    body = {"query": "no such text", "languages": ["cobol", "python"], "kinds": ["issue"]}
+    assert client.post("/api/v1/search", body).json["total"] == {"value": 0, "exact": True}
+
+
 def test_a_batch_is_answered_in_order_with_its_paths(client: Asked, snippet: str) -> None:
     texts = [{"path": "a", "text": snippet}, {"path": "b", "text": "short"}, {"path": "c", "text": snippet * 2}]
     results = client.post("/api/v1/check", {"texts": texts}).json["results"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.languages import language_of
+from provenance.languages import language_of
 
 
 @pytest.mark.parametrize(
