@@ -25,6 +25,7 @@ _SATURATION = 1.2
 _LENGTH_WEIGHT = 0.75
 _MOST_WORDS = 64
 _UNLIMITED = 1 << 31
+_GROWTH = 4
 _TOGETHER = 64
 _LEAST = 32
 """Contents that every part proposes at least, since its own scores are not the whole index's -"""
@@ -51,23 +52,39 @@ def search_words(
     if not words or len(words) > _MOST_WORDS:
         raise QueryRejected(f"the query has {len(words)} different words; give 1 to {_MOST_WORDS}")
     filters, reach = filters or Filters(), reach or Reach()
-    everything = reach.count is None
-    least = min(_LEAST, _ENOUGH // max(1, len(index.segments)))
-    wanted = _UNLIMITED if everything else max(offset + limit, reach.count or 0, least)
-    candidates = index.engine.ranked(words, filters, wanted)
+    least = max(1, min(_LEAST, _ENOUGH // max(1, len(index.segments))))
+    wanted = _UNLIMITED if reach.count is None else max(offset + limit, reach.count, least)
     matcher = WordsMatcher(words)
     gathering = Gathering(index, filters, offset, limit, facets=reach.facets)
     found: list[tuple[ContentRef, list[tuple[bytes, Source]], int, list[int]]] = []
-    for number, ref in enumerate(candidates.refs):
-        if number % _TOGETHER == 0:
-            index.expect((each, 0, None) for each in candidates.refs[number : number + _TOGETHER])
-        documents = gathering.documents_of(ref)
-        if documents:
-            text = index.text(ref)
-            counts = matcher.counts(text)
-            if any(counts):
-                found.append((ref, documents, len(text), counts))
-    if candidates.complete:
+    seen: set[ContentRef] = set()
+    texts: set[bytes] = set()
+    read = 0
+    spent = False
+    while True:
+        candidates = index.engine.ranked(words, filters, wanted)
+        new = [ref for ref in candidates.refs if ref not in seen]
+        seen.update(new)
+        for first in range(0, len(new), _TOGETHER):
+            spent = read >= reach.scan_bytes
+            if spent:
+                break
+            passing = [(ref, gathering.documents_of(ref)) for ref in new[first : first + _TOGETHER]]
+            index.expect((ref, 0, None) for ref, documents in passing if documents)
+            for ref, documents in passing:
+                if documents:
+                    text = index.text(ref)
+                    read += len(text)
+                    counts = matcher.counts(text)
+                    if any(counts):
+                        found.append((ref, documents, len(text), counts))
+                        texts.add(index.content_id(ref))
+        if candidates.complete or spent or len(texts) >= offset + limit:
+            break
+        # An engine does not know all that filters ask for, nor what was withdrawn: further down there may be more.
+        wanted *= _GROWTH
+    exact = candidates.complete and not spent
+    if exact:
         holding = [sum(counts[number] > 0 for *_, counts in found) for number in range(len(words))]
     else:
         holding = index.engine.frequencies("words", words)
@@ -77,9 +94,9 @@ def search_words(
         gathering.add(ref, documents, -negative)
     hits = tuple(make_hit(index, matcher, entry, reach.context) for entry in gathering.page())
     return SearchResults(
-        Total(gathering.documents, candidates.complete),
+        Total(gathering.documents, exact),
         hits,
-        True,
+        not spent or gathering.full,
         gathering.facets() if reach.facets else None,
     )
 

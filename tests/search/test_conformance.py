@@ -296,6 +296,20 @@ def test_ranked_words_come_best_first_wherever_they_stand(corpus: Any) -> None:
     assert [hit.ref for hit in second.hits] == [results.hits[1].ref]
 
 
+def test_ranked_words_are_found_however_few_of_their_documents_pass(corpus: Any) -> None:
+    for number in (0, 75, 149):
+        (hit,) = search_words(corpus.index, "common", filters=Filters(paths=(f"m{number:03}.py",)), limit=5).hits
+        assert [source.path for _, source in hit.documents] == [f"m{number:03}.py"]
+    nothing = search_words(corpus.index, "common", filters=Filters(kinds=("commit",)), limit=5)
+    assert (nothing.hits, nothing.total.value, nothing.total.exact, nothing.complete) == ((), 0, True, True)
+
+
+def test_ranked_words_stop_reading_at_the_bound_and_say_so(corpus: Any) -> None:
+    results = search_words(corpus.index, "common", limit=500, reach=Reach(scan_bytes=100))
+    assert 0 < len(results.hits) < 150
+    assert not results.complete and not results.total.exact
+
+
 def test_ranked_words_are_whole_and_highlighted(corpus: Any) -> None:
     (hit,) = search_words(corpus.index, "Apple", **ALL).hits
     assert [(span.start, span.end) for span in hit.highlights] == [(0, 5)]
