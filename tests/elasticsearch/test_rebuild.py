@@ -278,6 +278,29 @@ def test_a_rebuild_that_was_cut_short_goes_on_or_is_left_behind(
     assert [each.index for each in drop_former(folder)] == [left.index]
 
 
+def test_a_rebuild_that_was_cut_short_after_it_is_in_force_loses_nothing(
+    elasticsearch_node: Node, modules: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "index"
+    load(folder, modules, elasticsearch_node.url)
+    whole, old = answers(folder), Record.of(folder).loading
+
+    def cut_short(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "settle", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        compact(folder, workers=1, cluster=ClusterSettings())
+    assert answers(folder) == whole
+    record = Record.of(folder)
+    assert record.loading.uuid != old.uuid
+    with client_of(elasticsearch_node) as client:
+        assert list(client.indices.get_alias(name=record.alias)) == [old.index]
+        assert [each.index for each in drop_former(folder)] == [old.index]
+        assert list(client.indices.get_alias(name=record.alias)) == [record.loading.index]
+    assert answers(folder) == whole
+
+
 def _more() -> Iterator[Any]:
     from tests.elasticsearch.conftest import document
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from base64 import b64decode
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -63,6 +63,7 @@ class Texts:
         self._kept: OrderedDict[Key, bytes] = OrderedDict()
         self._room = KEPT_BYTES
         self._files: dict[tuple[str, Kind], range] = {}
+        self._readers: Counter[tuple[str, Kind]] = Counter()
         self._more = _MORE
         cluster.found(self._client)
 
@@ -104,14 +105,17 @@ class Texts:
         return [found[key] for key in wanted]
 
     def offer(self, part: str, kind: Kind, count: int) -> None:
-        """Take note of how many frames a part has, which may be fetched before they are asked for."""
+        """Take note of one more reader of a part, whose frames may be fetched before they are asked for."""
         with self._lock:
-            self._files[part, kind] = range(count)
+            self._readers[part, kind] += 1
+            self._files.setdefault((part, kind), range(count))
 
     def withdraw(self, part: str, kind: Kind) -> None:
-        """Fetch no more of a part than is asked for: it may be deleted from now on."""
+        """Take note that a reader of a part is gone; with the last one the part may be deleted."""
         with self._lock:
-            self._files.pop((part, kind), None)
+            self._readers[part, kind] -= 1
+            if not self._readers[part, kind]:
+                del self._readers[part, kind], self._files[part, kind]
 
     def _soon(self, asked: set[Key]) -> list[Key]:
         """Return frames to fetch with others, none of them kept, lists first; for who holds the lock."""

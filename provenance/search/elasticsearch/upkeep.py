@@ -273,6 +273,8 @@ def drop(root: Path, segments: Sequence[Path], *, forget: bool = False) -> tuple
             replace(record, indices=left).keep(root)
         else:
             (root / NAME).unlink()
+    if found and used:
+        settle(root)  # a writer that was killed before it came to that has left the alias to what is gone now
     return found
 
 
