@@ -27,7 +27,7 @@ from provenance.records import Document, Source
 from provenance.search import discard, open_writer
 from provenance.segment import CONTENT, DOCUMENT, FORMAT, TABLES, TEXT, encode_source, file_checksum
 from provenance.storage import fsync_all, refusals_named, rename_durably
-from provenance.store import BlockWriter, write_tables
+from provenance.store_writer import BlockWriter, write_tables
 
 if TYPE_CHECKING:
     from zstandard import ZstdCompressor

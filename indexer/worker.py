@@ -21,7 +21,7 @@ from provenance.manifest import Removed, SegmentEntry
 from provenance.parameters import Parameters
 from provenance.records import Document
 from provenance.segment import SegmentReader
-from provenance.store import new_compressor
+from provenance.store_writer import new_compressor
 
 Heard = Callable[[int, int, int], None]
 """Hears of progress: input bytes, documents and bytes of text since it was last called."""

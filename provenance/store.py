@@ -15,18 +15,17 @@ from __future__ import annotations
 import os
 import struct
 import threading
-from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
 from provenance.errors import CorruptFile, IncompatibleVersion, IndexMissing
-from provenance.storage import fsync_descriptor, refusals_named
+from provenance.storage import refusals_named
 
 if TYPE_CHECKING:
-    from zstandard import ZstdCompressor, ZstdDecompressor
+    from zstandard import ZstdDecompressor
 
 MAGIC = b"PROVBLK\x01"
 TABLES_MAGIC = b"PROVBLT\x01"
@@ -35,9 +34,8 @@ VERSION = 1
 BLOCK_BYTES = 32768
 LEAST_BLOCK_BYTES = 4096
 MOST_BLOCK_BYTES = 65536
-LEVEL = 3
-_HEADER = struct.Struct("<8sII")
-_FOOTER = struct.Struct("<QQQQ8s")
+HEADER = struct.Struct("<8sII")
+FOOTER = struct.Struct("<QQQQ8s")
 _PAIR = struct.Struct("<QQ")
 _KEPT_BYTES = 64 << 20
 """Decompressed blocks that all readers of a process keep together."""
@@ -57,127 +55,6 @@ class Frames(Protocol):
     def close(self) -> None:
         """Let go of connections."""
         ...
-
-
-class BlockWriter:
-    """Writes one block file from its first record to its last; one thread. Raises `StorageError`.
-
-    The writer holds one block and the offsets of all records in memory, whatever the records' size.
-    """
-
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        compressor: ZstdCompressor | None = None,
-        block_bytes: int = BLOCK_BYTES,
-    ) -> None:
-        """Create the file; ``compressor`` (from `new_compressor`) may serve several writers of one thread.
-
-        ``block_bytes``, from `LEAST_BLOCK_BYTES` to `MOST_BLOCK_BYTES`, is what is read at once.
-        """
-        self.path = os.fspath(path)
-        self._block_bytes = block_bytes
-        self._compress: Callable[[bytearray | memoryview], bytes] = (compressor or new_compressor()).compress
-        with refusals_named(self.path):
-            self._file = open(self.path, "wb")
-            self._file.write(_HEADER.pack(MAGIC, VERSION, block_bytes))
-        self._position = _HEADER.size
-        self._blocks = array("Q", [_HEADER.size])
-        self._records = array("Q", [0])
-        self._length = 0
-        self._pending = bytearray()
-
-    def append(self, record: bytes) -> int:
-        """Add one record, which may be empty, and return its ordinal."""
-        self._length += len(record)
-        self._records.append(self._length)
-        pending = self._pending
-        if len(pending) + len(record) < self._block_bytes:
-            pending += record
-        else:
-            self._cut(record)
-        return len(self._records) - 2
-
-    def _cut(self, record: bytes) -> None:
-        view = memoryview(record)
-        size = self._block_bytes
-        first = size - len(self._pending)
-        self._pending += view[:first]
-        self._write(self._pending)
-        position = first
-        while len(record) - position >= size:
-            self._write(view[position : position + size])
-            position += size
-        self._pending = bytearray(view[position:])
-
-    def _write(self, block: bytearray | memoryview) -> None:
-        frame = self._compress(block)
-        with refusals_named(self.path):
-            self._file.write(frame)
-        self._position += len(frame)
-        self._blocks.append(self._position)
-
-    def finish(self, *, durable: bool = True) -> None:
-        """Write what is left and the tables, make the file durable unless the caller will, and close it."""
-        import sys
-
-        import xxhash
-
-        if self._pending:
-            self._write(self._pending)
-        if sys.byteorder == "big":
-            self._blocks.byteswap()
-            self._records.byteswap()
-        tables = self._blocks.tobytes() + self._records.tobytes()
-        footer = _FOOTER.pack(
-            len(self._blocks) - 1,
-            len(self._records) - 1,
-            self._position,
-            xxhash.xxh3_64_intdigest(tables),
-            FOOTER_MAGIC,
-        )
-        with refusals_named(self.path), self._file as file:
-            file.write(tables)
-            file.write(footer)
-            if durable:
-                file.flush()
-                fsync_descriptor(file.fileno())
-
-    def abandon(self) -> None:
-        """Close and remove the unfinished file."""
-        try:
-            self._file.close()
-        except OSError:
-            pass  # a full disk refuses what is buffered; the file goes anyway
-        try:
-            os.unlink(self.path)
-        except FileNotFoundError:
-            pass
-
-
-def frames_of(path: str | os.PathLike[str]) -> Iterator[bytes]:
-    """Yield the frames of a block file in order, as they are. Raises `CorruptFile`, `StorageError`."""
-    with BlockReader(path) as reader:
-        yield from reader.frames()
-
-
-def write_tables(path: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
-    """Write the tables file of a block file, whose frames are kept elsewhere; not durable. Raises `StorageError`."""
-    with refusals_named(path), open(path, "rb") as file, open(target, "wb") as tables:
-        block_bytes = _HEADER.unpack(file.read(_HEADER.size))[2]
-        file.seek(-_FOOTER.size, os.SEEK_END)
-        at = _FOOTER.unpack(file.read())[2]
-        file.seek(at)
-        tables.write(_HEADER.pack(TABLES_MAGIC, VERSION, block_bytes))
-        tables.write(file.read())
-
-
-def new_compressor() -> ZstdCompressor:
-    """Return a compressor as block files want it; not for several threads at once."""
-    import zstandard
-
-    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
 
 
 class _KeptBlocks:
@@ -238,25 +115,25 @@ class BlockReader:
         import xxhash
 
         length = os.fstat(self._descriptor).st_size
-        if length < _HEADER.size + 2 * 8 + _FOOTER.size:
+        if length < HEADER.size + 2 * 8 + FOOTER.size:
             raise CorruptFile(self.path, f"{length} bytes are too few for a block file")
-        magic, version, block_bytes = _HEADER.unpack(self._read(0, _HEADER.size))
+        magic, version, block_bytes = HEADER.unpack(self._read(0, HEADER.size))
         if magic != (MAGIC if self._frames is None else TABLES_MAGIC):
             raise CorruptFile(self.path, f"not a {'block' if self._frames is None else 'tables'} file (magic)")
         if version != VERSION:
             raise IncompatibleVersion(self.path, version, VERSION)
-        blocks, records, tables, checksum, end = _FOOTER.unpack(self._read(length - _FOOTER.size, _FOOTER.size))
+        blocks, records, tables, checksum, end = FOOTER.unpack(self._read(length - FOOTER.size, FOOTER.size))
         if not LEAST_BLOCK_BYTES <= block_bytes <= MOST_BLOCK_BYTES or end != FOOTER_MAGIC:
             raise CorruptFile(self.path, "truncated, or damaged in its header or footer")
         self._block_bytes: int = block_bytes
         self._frames_end = tables
         if self._frames is not None:
-            tables = _HEADER.size
-        if tables + (blocks + records + 2) * 8 + _FOOTER.size != length:
+            tables = HEADER.size
+        if tables + (blocks + records + 2) * 8 + FOOTER.size != length:
             raise CorruptFile(self.path, "length and footer disagree: truncated or damaged")
         digest = xxhash.xxh3_64()
-        for position in range(tables, length - _FOOTER.size, 1 << 20):
-            digest.update(self._read(position, min(1 << 20, length - _FOOTER.size - position)))
+        for position in range(tables, length - FOOTER.size, 1 << 20):
+            digest.update(self._read(position, min(1 << 20, length - FOOTER.size - position)))
         if digest.intdigest() != checksum:
             raise CorruptFile(self.path, "the checksum of the tables does not hold")
         self._blocks: int = blocks
@@ -267,7 +144,7 @@ class BlockReader:
         self.total_bytes = self._number(self._record_table + records * 8)
         """Sum of the lengths of all records."""
         if (
-            (first, last) != (_HEADER.size, self._frames_end)
+            (first, last) != (HEADER.size, self._frames_end)
             or self._number(self._record_table) != 0
             or -(-self.total_bytes // block_bytes) != blocks
         ):

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provenance.errors import CorruptFile, IncompatibleVersion, IndexMissing, StorageError
-from provenance.store import BLOCK_BYTES, LEAST_BLOCK_BYTES, BlockReader, BlockWriter
+from provenance.store import BLOCK_BYTES, LEAST_BLOCK_BYTES, BlockReader
+from provenance.store_writer import BlockWriter
 
 SOURCE = Path(random.__file__).read_bytes()
 

@@ -37,7 +37,8 @@ from provenance.search.elasticsearch.texts import Kind, frame_id
 from provenance.search.filtering import keywords
 from provenance.search.grams import GRAMS, HEAD, LISTS, head_of
 from provenance.storage import fsync_all, refusals_named
-from provenance.store import LEAST_BLOCK_BYTES, BlockWriter, frames_of, write_tables
+from provenance.store import LEAST_BLOCK_BYTES
+from provenance.store_writer import BlockWriter, frames_of, write_tables
 
 _BODY_BYTES = 4 << 20
 """What one request holds, about; a document has at most a few MB, far from the 100 MB a cluster takes."""
