@@ -58,10 +58,10 @@ $(VENV)/.installed-bench: $(VENV)/.installed
 	touch $@
 
 bench: $(VENV)/.installed-bench
-	$(BIN)/python -m benchmarks.speed $(if $(BENCH_CORPUS),--corpus $(BENCH_CORPUS))
+	$(BIN)/python -m benchmarks.speed $(if $(BENCH_CORPUS),--corpus '$(BENCH_CORPUS)')
 
 bench-full: $(VENV)/.installed-bench
-	$(BIN)/python -m benchmarks.speed --full $(if $(BENCH_CORPUS),--corpus $(BENCH_CORPUS))
+	$(BIN)/python -m benchmarks.speed --full $(if $(BENCH_CORPUS),--corpus '$(BENCH_CORPUS)')
 
 # BENCHMARK_DATA: a folder with humaneval, humanevalpack, mbpp, licence_texts and gitignore_templates.
 quality: $(VENV)/.installed-test

@@ -40,6 +40,8 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs")
     given = parser.parse_args()
+    if not Path(given.corpus).is_dir():
+        parser.error(f"--corpus {given.corpus}: there is no such folder")
     parts = given.parts or PARTS
     name = "speed.json" if given.full else "speed-quick.json"
     with tempfile.TemporaryDirectory(prefix="bench-", dir=given.scratch or os.environ.get("TMPDIR")) as folder:
