@@ -366,7 +366,7 @@ def test_a_language_or_kind_that_nothing_has_is_told_where_nothing_is_found(
     (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
     columns = ("--column", "language=language", "--column", "kind=kind", "--column", "text=content")
     assert run("index", tmp_path / "rows.jsonl", *columns, "--index", tmp_path / "i", "-j", "1").returncode == 0
-    for words in (["--language", "klingon"], ["--language", "COBOL"], ["--kind", "issue"]):
+    for words in (["--language", "klingon"], ["--language", "COBOL"], ["--kind", "issue"], ["--kind", "poem"]):
         done = run("search", "nowhere at all", *words, "--index", tmp_path / "i")
         assert (done.returncode, done.stdout, done.stderr) == (0, b"0 documents\n", b"")
     for words in (["--language", "klingon"], ["--kind", "poem"]):
