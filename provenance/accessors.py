@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from provenance.lexing.languages import Family
-from provenance.lexing.lexer import COMMENT, KEYWORD, STRING, lex, opening
+from provenance.lexing.lexer import COMMENT, KEYWORD, NUMBER, STRING, lex, opening
 
 LONGEST = 1 << 16
 """A longer span is judged as code; in bytes."""
@@ -37,6 +37,8 @@ _WITHOUT_TYPES = frozenset(("javascript", "typescript", "java", "cpp", "csharp",
 _WITH_ARROWS = frozenset(("javascript", "typescript", "csharp", "php", "generic"))
 _FUNCTION = frozenset((b"function", b"func", b"fn", b"fun"))
 _JOINS = frozenset((b".", b"?.", b"::", b"->", b"!", b"&", b"=", b":=", b",", b"(", b"new", b"return"))
+_NESTED = {"javascript": b"=>", "typescript": b"=>", "csharp": b"=>", "java": b"->", "php": b"fn"}
+"""What a function without braces or keyword of `_CONTROL` is known by where it is a value: that is logic."""
 _BY_LINES = {"python": b"@", "ruby": b""}
 """Languages whose statements are lines and whose functions begin with ``def``, with what a decorator begins with."""
 _CONTROL = frozenset(
@@ -77,7 +79,7 @@ def holds_accessors_alone(text: bytes, start: int, end: int, family: Family) -> 
     if end - start > 2 * _FIRST and not holds_accessors_alone(text, start, start + _FIRST, family):
         return False
     tokens = list(_tokens(text[start:end], family))
-    run = _Run()
+    run = _Run(_NESTED.get(family.name))
     try:
         if family.name in _BY_LINES:
             _read_lines(tokens, run, _BY_LINES[family.name])
@@ -94,8 +96,9 @@ class _Other(Exception):
 
 @dataclass(slots=True)
 class _Run:
-    """Functions whose beginning was seen so far, and what the last body holds."""
+    """Functions whose beginning was seen so far, and what the last body holds; ``nested`` as in `_check_plain`."""
 
+    nested: bytes | None = None
     functions: int = 0
     statements: int = 0
     tokens: int = 0
@@ -110,7 +113,7 @@ class _Run:
         """Take a statement into the body; raises `_Other` for one that is not plain, or one too many."""
         if not statement:
             return
-        _check_plain(statement)
+        _check_plain(statement, self.nested)
         self.statements += 1
         self.tokens += len(statement)
         self.choices += sum(token.text in _CHOOSING for token in statement)
@@ -133,15 +136,19 @@ def _tokens(text: bytes, family: Family) -> Iterator[_Token]:
         behind = token.end
 
 
-def _check_plain(tokens: Sequence[_Token]) -> None:
+def _check_plain(tokens: Sequence[_Token], nested: bytes | None = None) -> None:
+    """Raise `_Other` for control flow, arithmetic, and ``nested``, which begins a function inside of a statement."""
     _check_plain_header(tokens)
-    before = b""
+    before = earlier = b""
     for token in tokens:
-        if token.text in _ARITHMETIC:
+        if token.text in _ARITHMETIC or token.text == nested:
+            raise _Other
+        # A shift; elsewhere `>>` closes two lists of type arguments.
+        if token.kind == NUMBER and before == earlier == b">":
             raise _Other
         if token.text in _SIGNS and (before[-1:].isalnum() or before[-1:] in (b"_", b")", b"]")):
             raise _Other
-        before = token.text
+        earlier, before = before, token.text
 
 
 def _read_lines(tokens: Sequence[_Token], run: _Run, decorator: bytes) -> None:
@@ -289,15 +296,25 @@ def _finish(at: _Braces, run: _Run) -> None:
         run.statements -= inside == "guard" and bool(chunk)
     elif len(words) == 1 and words[0] in _PROPERTY:
         run.begin()
-    elif b"=>" in words:
+    elif (arrow := _own_arrow(words)) is not None:
         if at.family not in _WITH_ARROWS:
             raise _Other
         run.begin()
-        run.add(chunk[words.index(b"=>") + 1 :])
-    elif at.begun:
+        run.add(chunk[arrow + 1 :])
+    elif at.begun or b"=>" in words:
         _check_declaration(chunk, at.family)
     else:
         run.add(chunk)  # the text begins inside of a body
+
+
+def _own_arrow(words: list[bytes]) -> int | None:
+    """Return where the arrow behind a function's parameters stands; those among them do not count."""
+    depth = 0
+    for at, word in enumerate(words):
+        if word == b"=>" and depth <= 0:
+            return at
+        depth += (word in (b"(", b"[")) - (word in (b")", b"]"))
+    return None
 
 
 def _check_signature(tokens: Sequence[_Token], family: str) -> None:
@@ -306,6 +323,8 @@ def _check_signature(tokens: Sequence[_Token], family: str) -> None:
     words = _without_annotations([token.text for token in tokens])
     before = _before_bracket(words)
     if len(words) > SIGNATURE or (b"=>" in words and family not in _WITH_ARROWS):
+        raise _Other
+    if b"return" in before:
         raise _Other
     if _FUNCTION.intersection(before) or words[-1:] == [b"=>"]:
         return

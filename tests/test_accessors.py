@@ -194,6 +194,21 @@ def test_long_blocks_are_looked_at_up_to_a_bound() -> None:
         ("go", "r := new(T)\nr.On(a, func(w W) { w.a() })\nr.On(b, func(w W) { w.b() })\n"),
         ("rust", "Expr::A(x) => { f(x) }\nExpr::B(x) => { g(x) }\n"),
         ("javascript", "stdin.on('a', function (b) { c(b); });\nstdin.on('d', function () { e(); });\n"),
+        (
+            "javascript",
+            "const open = (s) => s.meters.filter(m => m.open)\nconst by = (s, n) => s.meters.find(m => m.n === n)\n",
+        ),
+        ("javascript", "const both = (...f) => x => f.at(x)\nconst twice = f => x => f(f(x))\n"),
+        ("javascript", "app.get('/a', (q, r) => r.json(a.all()));\napp.post('/a', (q, r) => r.json(a.add(q)));\n"),
+        ("typescript", "open(s: S) { return s.meters.map(m => m.id); }\nget one() { return this.one; }\n"),
+        ("csharp", "public int A => items.Sum(i => i.Price);\npublic int B => b;\n"),
+        ("java", "Order a() { return (x, y) -> x.rank().compareTo(y.rank()); }\nint b() { return b; }"),
+        ("php", "public function a() { return array_map(fn($y) => $y->id, $x); }\npublic function b() { return $b; }"),
+        ("c", "int a(int x) { return x >> 3; }\nint b(int x) { return x >> 7; }\n"),
+        (
+            "go",
+            "m.Has() {\n\t\treturn m.up.Error()\n\t}\n\treturn func(m *M, err error) error {\n\t\treturn err\n\t}\n}\n",
+        ),
         ("text", BLOCKS["java"]),
         ("java", ""),
         ("java", "}}}}{{{{;;;"),
@@ -201,6 +216,19 @@ def test_long_blocks_are_looked_at_up_to_a_bound() -> None:
 )
 def test_more_than_accessors_is_no_run_of_them(family: str, text: str) -> None:
     assert not holds(text, family)
+
+
+@pytest.mark.parametrize(
+    ("family", "text"),
+    [
+        ("typescript", "onChange(f: (v: V) => void): void;\nget a() { return this.a; }\nget b() { return this.b; }\n"),
+        ("typescript", "const a = (f: (v: V) => V) => f.a\nconst b = (s: S) => s.b\n"),
+        ("php", "public function a() { return ['a' => 'one']; }\npublic function b() { return $this->b; }"),
+        ("java", "Map<A, List<B>> a() { return a; }\nList<List<B>> b() { return new ArrayList<List<B>>(b); }"),
+    ],
+)
+def test_types_and_arrays_with_arrows_are_no_functions(family: str, text: str) -> None:
+    assert holds(text, family)
 
 
 @given(st.sampled_from(sorted(FAMILIES)), st.text(alphabet="{}()[];:=>. \nadefcls\"'@", max_size=200))
