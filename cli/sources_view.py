@@ -7,6 +7,7 @@ import sys
 from cli.inputs import Text
 from cli.terminal import lines, one_line, plural, printable, styled, wants_colour
 from provenance.index import Index
+from provenance.reports.wording import percent
 from provenance.tracing import SourceMatch, TracedSpan, TraceResult
 from provenance.usual import SAID
 from provenance.verdict import sentence
@@ -126,7 +127,7 @@ def _common(traced: TracedSpan) -> str:
 
 
 def _alike(similarity: float) -> str:
-    return f" ({int(100 * similarity)}% alike)" if similarity < 1 else ""
+    return f" ({percent(similarity)} alike)" if similarity < 1 else ""
 
 
 def _changes(match: SourceMatch) -> str:

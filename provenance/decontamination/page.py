@@ -9,6 +9,7 @@ from provenance.decontamination.reporting import SENTENCES, covered, summary
 from provenance.decontamination.searching import Finding, ProblemReport
 from provenance.reports.judged import counted
 from provenance.reports.page import escaped, facts, page, table
+from provenance.reports.wording import percent
 from provenance.traced import SourceMatch
 
 _CONTEXT = 2
@@ -71,7 +72,7 @@ def _problem(report: ProblemReport) -> Iterator[str]:
 
 def _heading(finding: Finding) -> str:
     documents = counted(finding.documents, "document", at_least=not finding.counts_exact)
-    alike = f", similarity {finding.similarity:.0%}" if finding.similarity < 1 else ""
+    alike = f", similarity {percent(finding.similarity)}" if finding.similarity < 1 else ""
     return (
         f"<h3>{escaped(finding.level)}: {escaped(covered(finding))}{alike}"
         f"{', common' if finding.span.common else ''}; in {documents} of "

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from provenance.reports.wording import percent
+
 VERBATIM = ("exact", "layout")
 """Kinds of spans that stand in the corpus as they are, white space aside."""
 
@@ -50,7 +52,7 @@ def claim(span: Mapping[str, Any]) -> str:
     """Return how a traced span stands in the corpus: as it is, or so much alike."""
     if span["kind"] in VERBATIM:
         return f"stands in {spread(span)} ({span['kind']})"
-    return f"resembles code in {spread(span)} ({span['kind']}, {span['similarity']:.0%} alike)"
+    return f"resembles code in {spread(span)} ({span['kind']}, {percent(span['similarity'])} alike)"
 
 
 def place(source: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from provenance.reports.judged import VERBATIM, Judged, Judgement, counted, spread
 from provenance.reports.page import escaped, facts, page, table
+from provenance.reports.wording import percent
 from provenance.usual import SAID
 from provenance.verdict import sentence
 
@@ -91,7 +92,7 @@ def _heading(span: Mapping[str, Any]) -> str:
     if "sources" not in span:
         return f"<h3>{lines}: {size}{common}, not verified on the text</h3>"
     licenses = ", ".join(span["licenses"]) or "none listed"
-    kind = escaped(span["kind"]) + (f", {int(100 * span['similarity'])}% alike" if span["similarity"] < 1 else "")
+    kind = escaped(span["kind"]) + (f", {percent(span['similarity'])} alike" if span["similarity"] < 1 else "")
     return f"<h3>{lines}: {size}, {kind}{common}; in {spread(span)}; licences {escaped(licenses)}</h3>"
 
 
@@ -133,4 +134,4 @@ def _changes(source: Mapping[str, Any]) -> str:
     names = [f"{each['document']} to {each['text']}" for each in source["renamings"][:_NAMES]]
     more = len(source["renamings"]) - len(names)
     listed = f"; renamed: {', '.join(names)}{f' and {more:,} more' if more else ''}" if names else ""
-    return f"<br><small>{escaped(source['level'])}, {int(100 * source['similarity'])}% alike{escaped(listed)}</small>"
+    return f"<br><small>{escaped(source['level'])}, {percent(source['similarity'])} alike{escaped(listed)}</small>"

@@ -12,3 +12,8 @@ def size(count: float) -> str:
             break
         count, unit = count / 1000, larger
     return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+
+
+def percent(share: float) -> str:
+    """Return a share in whole percent, cut rather than rounded: less than all is never 100%."""
+    return f"{int(100 * share)}%"

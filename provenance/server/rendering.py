@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from provenance import __version__
 from provenance.records import Source, Span
-from provenance.reports.wording import size
+from provenance.reports.wording import percent, size
 from provenance.server.failures import Refusal, failure_answer
 from provenance.server.serving import serving_of
 from provenance.server.views import repository_link
@@ -69,7 +69,7 @@ _ORIGINS = {
 
 def _kind(kind: str, similarity: float = 1.0) -> str:
     """Return how two texts differ; levels are an open enumeration."""
-    alike = "" if similarity >= 0.995 else f", {100 * similarity:.0f} % alike"
+    alike = f", {percent(similarity)} alike" if similarity < 1 else ""
     return _KINDS.get(kind, kind) + alike
 
 

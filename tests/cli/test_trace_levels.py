@@ -57,6 +57,16 @@ def test_programs_are_told_levels_ranges_and_names(run: Run, demo_index: Path, r
         assert each["text"]["start"] < each["text"]["end"] and each["document"]["start"] < each["document"]["end"]
 
 
+def test_every_report_says_the_same_similarity(run: Run, demo_index: Path, renamed: Path) -> None:
+    # A name that stands for two: no longer all is alike.
+    renamed.write_text(renamed.read_text().replace("parts", "most", 3))
+    said = {}
+    for form in ("human", "sarif", "spdx", "html"):
+        out = run("trace", "--index", demo_index, "--format", form, renamed).stdout.decode()
+        said[form] = set(re.findall(r"(\d+) ?% alike", out))
+    assert said["human"] and len({frozenset(percents) for percents in said.values()}) == 1, said
+
+
 def test_levels_can_be_limited(run: Run, demo_index: Path, renamed: Path) -> None:
     done = run("trace", "--index", demo_index, "--levels", "exact, layout", "--min-chars", "200", renamed)
     assert done.returncode == 0 and b"edited copies were not looked for" in done.stdout

@@ -14,7 +14,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from cli.main import main
-from provenance.reports.wording import size
+from provenance.reports.wording import percent, size
 
 SCHEMA = Path(__file__).parents[2] / ".test-cache/sarif/node_modules/@microsoft/jest-sarif/lib/schemas"
 HOSTILE = '<script>alert(1)</script> & "quotes"\''
@@ -220,3 +220,8 @@ def test_an_edited_copy_is_said_to_resemble_its_source(
 )
 def test_sizes_never_round_to_a_thousand(count: float, said: str) -> None:
     assert size(count) == said
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.0, "0%"), (0.979, "97%"), (0.99999, "99%"), (1.0, "100%")])
+def test_less_than_all_is_never_all(share: float, said: str) -> None:
+    assert percent(share) == said
