@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, get_args
 
 from provenance.decontamination.problems import Problem
@@ -12,11 +13,13 @@ from provenance.edited import EditedCopies
 from provenance.errors import MismatchError, ParameterError
 from provenance.index import Index
 from provenance.lexing.evidence import ALIKE
+from provenance.lexing.languages import family_of
+from provenance.lexing.lexer import COMMENT, lex
 from provenance.membership.commonness import Commonness
 from provenance.records import Span
 from provenance.search.base import Filters
 from provenance.text import NormalisedText
-from provenance.traced import LEVELS, Catalogue, Level, SourceMatch, TracedSpan
+from provenance.traced import BY_FILTER, LEVELS, Catalogue, Level, SourceMatch, TracedSpan
 from provenance.tracing import trace
 from provenance.verdict import DEFAULT_MIN_CHARS
 from provenance.verification import Limits
@@ -27,7 +30,8 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 ProblemVerdict = Literal["found", "common", "not_found", "too_short"]
 """``found``: something uncommon of it stands in the corpus. ``common``: only what is common does.
 ``not_found``: nothing was found by the rules that were asked; no statement about what a model was trained on.
-``too_short``: nothing was found, and tracing could not have found an exact copy of so short a text."""
+``too_short``: nothing was found, and tracing might not have found an exact copy of so short a text; parts that were
+joined here, as they are no text in the benchmark, are short each for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,8 @@ class Finding:
     """One range of a problem that stands in the corpus.
 
     ``level`` is the kind of a traced span (``exact``, ``layout``, ``renamed``…) or the name of the rule. ``parts``
-    are the parts of the problem that the range touches, with the share of each that it covers, white space aside.
+    are the parts of the problem that the range touches, with the share of each that it covers, white space aside; of
+    edited copies comments and docstrings aside, too, for these are not compared.
     ``similarity`` is that of a traced span, and 1 of what a rule found.
     ``repositories`` and ``documents`` are lower bounds unless ``counts_exact``.
     """
@@ -91,7 +96,7 @@ def search_problem(
             path=problem.path or None,
         )
         findings += [_traced(problem, span, "levels") for span in traced.spans]
-        complete, short = traced.complete, traced.verdict == "too_short"
+        complete, short = traced.complete, all(len(text) < traced.floor for text in _texts(problem))
     filters = Filters(exclude_repositories=tuple(exclude_repositories))
     if "alike" in rules:
         known = {(finding.span.start, finding.span.end) for finding in findings}
@@ -134,10 +139,11 @@ def _alike(
 
 
 def _traced(problem: Problem, traced: TracedSpan, rule: Rule) -> Finding:
+    compared = problem.text if traced.kind in BY_FILTER else _without_comments(problem)
     return Finding(
         rule=rule,
         level=traced.kind,
-        parts=_shares(problem, traced.span.start, traced.span.end),
+        parts=_shares(problem, compared, traced.span.start, traced.span.end),
         span=traced.span,
         similarity=traced.similarity,
         documents=traced.documents,
@@ -166,7 +172,7 @@ def _of_rule(
     return Finding(
         rule=rule,
         level=rule,
-        parts=_shares(problem, hit.start, hit.end),
+        parts=_shares(problem, problem.text, hit.start, hit.end),
         span=text.source_span(start, end, common=len(repositories) >= index.parameters.common_repositories),
         similarity=1.0,
         documents=max(hit.found.total.value, len(documents)),
@@ -177,12 +183,30 @@ def _of_rule(
     )
 
 
-def _shares(problem: Problem, start: int, end: int) -> tuple[tuple[str, float], ...]:
-    """Return the parts that a range touches, with the share of each that it covers."""
+def _texts(problem: Problem) -> list[bytes]:
+    """Return the problem, normalised, as the texts that a copy can hold: what lies between two parts was put there."""
+    joints = [(one.end, other.start) for one, other in pairwise(problem.parts) if one.end < other.start]
+    starts, ends = [0, *(start for _, start in joints)], [*(end for end, _ in joints), len(problem.text)]
+    return [NormalisedText(problem.text[start:end]).normalised for start, end in zip(starts, ends, strict=True)]
+
+
+def _without_comments(problem: Problem) -> str:
+    """Return the problem's text with blanks for comments and docstrings."""
+    source = problem.text.encode()
+    pieces, at = [], 0
+    for token in lex(source, family_of(problem.text, problem.path or None)):
+        if token.kind == COMMENT:
+            pieces += [source[at : token.start].decode(), " " * len(source[token.start : token.end].decode())]
+            at = token.end
+    return "".join(pieces) + source[at:].decode()
+
+
+def _shares(problem: Problem, text: str, start: int, end: int) -> tuple[tuple[str, float], ...]:
+    """Return the parts that a range touches, with the share of each that it covers; ``text`` is what counts of them."""
     shares = []
     for part in problem.parts:
-        inside = "".join(problem.text[max(start, part.start) : min(end, part.end)].split())
+        inside = "".join(text[max(start, part.start) : min(end, part.end)].split())
         if part.start < end and start < part.end and inside:
-            whole = "".join(problem.text[part.start : part.end].split())
+            whole = "".join(text[part.start : part.end].split())
             shares.append((part.name, len(inside) / len(whole)))
     return tuple(shares)

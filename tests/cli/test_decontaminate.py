@@ -141,6 +141,26 @@ def test_alike_finds_what_is_no_match(tmp_path: Path) -> None:
     assert (finding.rule, finding.level) == ("alike", "renamed") and dict(finding.parts)["solution"] > 0.9
 
 
+def test_of_an_edited_copy_the_docstring_is_not_said_to_be_there(
+    demo_index: Path, functions: dict[str, str], tmp_path: Path
+) -> None:
+    code = re.sub(r'""".*?"""', '"""Ponder the quib, then fold it."""', functions["context_diff"], flags=re.DOTALL)
+    path = tmp_path / "b.jsonl"
+    path.write_text(json.dumps(row("other", re.sub(r"\b(group|tag|line)\b", r"\1_of", code))) + "\n")
+    [report] = reports(demo_index, str(path)).values()
+    edited = [dict(finding.parts) for finding in report.findings if finding.level in ("renamed", "edited")]
+    assert edited and all(parts.keys() == {"solution"} and parts["solution"] > 0.9 for parts in edited)
+
+
+def test_short_parts_are_too_short_however_long_they_are_together(demo_index: Path, tmp_path: Path) -> None:
+    path = tmp_path / "b.jsonl"
+    short = {"text": "Ponder the quib, " * 5, "code": "return zorn(quib, 41) + melp(42)\n"}
+    path.write_text(json.dumps(short) + "\n" + json.dumps(short | {"text": "Ponder the quib, " * 6}) + "\n")
+    with Index.open(demo_index) as opened:
+        found = [search_problem(opened, problem) for problem in problems(str(path))]
+    assert [report.verdict for report in found] == ["too_short", "not_found"]
+
+
 def test_ten_words_in_a_row_are_enough_and_nine_are_not(tmp_path: Path) -> None:
     words = [f"word{number}" for number in range(10)]
     (tmp_path / "a").mkdir()
