@@ -46,6 +46,13 @@ def lanes(text: Bytes8, count: int, offset: int = 0) -> U64:
 def multiply_high(a: U64, b: U64 | np.uint64) -> U64:
     """Return the upper 64 bits of the 128-bit products."""
     a_low, a_high = a & LOW, a >> HALF
+    if isinstance(b, np.uint64) and b <= LOW:
+        # One factor of 32 bits, as a number of regions is, leaves half of the partial products.
+        a_high *= b
+        a_low *= b
+        a_high += a_low >> HALF
+        a_high >>= HALF
+        return a_high
     b_low, b_high = b & LOW, b >> HALF
     middle = a_high * b_low
     middle += (a_low * b_low) >> HALF

@@ -87,7 +87,9 @@ def insert_sorted(body: Buffer, regions: int, halves: int, first_region: int, re
 def _line_words(region: I64, mixed: U64, half: int, regions: int) -> I64:
     """Return the position of each key's line, counted in words."""
     line = (mixed >> np.uint64(58)).astype(np.int64)
-    return (half * regions + region) * REGION_WORDS + line * LINE_WORDS
+    line += (half * regions + region) * (REGION_WORDS // LINE_WORDS)
+    line *= LINE_WORDS
+    return line
 
 
 def _bit(mixed: U64, word: int) -> U64:
@@ -106,13 +108,13 @@ def _contains(words: U64, regions: int, halves: int, keys: U64) -> np.ndarray[tu
     for at in range(0, len(keys), BLOCK):
         where = np.arange(at, min(at + BLOCK, len(keys)))
         for half in range(halves):
-            left = keys[where]
+            left = keys.take(where)
             mixed = mix(left ^ HALF_CONSTANTS[half])
             line = _line_words(multiply_high(left, np.uint64(regions)).astype(np.int64), mixed, half, regions)
             for word in range(LINE_WORDS):
                 # Whoever misses one word is out: half of the strangers leave in each round.
-                held = np.flatnonzero(words[line + word] & _bit(mixed, word))
-                where, mixed, line = where[held], mixed[held], line[held]
+                held = np.flatnonzero(words.take(line + word) & _bit(mixed, word))
+                where, mixed, line = where.take(held), mixed.take(held), line.take(held)
         found[where] = True
     return found
 
