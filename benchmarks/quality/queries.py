@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -113,14 +113,22 @@ TRANSFORMATIONS: dict[str, Callable[[Snippet, random.Random, list[bytes]], Snipp
 """Layout, comments, every identifier renamed and a tenth of the statements edited make up ``all combined``."""
 
 
-def positives(files: list[File], truth: Truth, *, tuning: bool, number: int, seed: int = 1) -> list[Query]:
+def positives(
+    files: list[File],
+    truth: Truth,
+    *,
+    tuning: bool,
+    number: int,
+    seed: int = 1,
+    lengths: Sequence[int] = LENGTHS,
+) -> list[Query]:
     """Return ``number`` snippets a language and length, each under every transformation."""
     generator = random.Random(seed)
     cutter = Cutter(files, truth, indexed=True, tuning=tuning)
     queries = []
     for language in cutter.languages:
         foreign = cutter.foreign_lines(language)
-        for length in LENGTHS:
+        for length in lengths:
             for _ in range(number):
                 if (cut := cutter.cut(language, length, generator)) is None:
                     continue
@@ -141,6 +149,7 @@ def novel(
     number: int,
     seed: int = 2,
     blind: bool = False,
+    lengths: Sequence[int] = NEGATIVE_LENGTHS,
 ) -> tuple[list[Query], Counter[str]]:
     """Return snippets of repositories that are not indexed, spread over languages and lengths, and what was excluded.
 
@@ -153,9 +162,9 @@ def novel(
     queries: list[Query] = []
     excluded: Counter[str] = Counter()
     taken: set[Origin] = set()
-    each = -(-number // (len(cutter.languages) * len(NEGATIVE_LENGTHS)))
+    each = -(-number // (len(cutter.languages) * len(lengths)))
     for language in cutter.languages:
-        for length in NEGATIVE_LENGTHS:
+        for length in lengths:
             for _ in range(each):
                 if (cut := cutter.cut(language, length, generator)) is None or cut[1] in taken:
                     continue
