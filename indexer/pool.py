@@ -53,8 +53,8 @@ class Crew:
         A worker takes a third of a second to be there, so it pays to start it while tasks are still being planned.
         It loads the modules of ``kinds`` at once.
         """
-        context = multiprocessing.get_context("spawn")
         while self.workers > 1 and len(self._members) < min(self.workers, tasks):
+            context = multiprocessing.get_context("spawn")
             # A worker that is interrupted, or left alone, before it is up would complain at length; so an
             # interrupt waits until it is. The worker inherits the mask, and ignores interrupts later on.
             before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

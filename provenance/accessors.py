@@ -205,7 +205,7 @@ def _read_braces(tokens: Sequence[_Token], run: _Run, family: str) -> None:
     for place, token in enumerate(tokens):
         following = tokens[place + 1].text if place + 1 < len(tokens) else b""
         before = tokens[place - 1].text if place else b""
-        if token.is_first and at.chunk and _ends_line(at, run, before, token.text):
+        if token.is_first and at.chunk and _ends_line(at, before, token.text):
             _finish(at, run)
         if token.text == b"{":
             _open(at, run, following)
@@ -227,7 +227,7 @@ def _read_braces(tokens: Sequence[_Token], run: _Run, family: str) -> None:
         _check_declaration(at.chunk, at.family)
 
 
-def _ends_line(at: _Braces, run: _Run, before: bytes, token: bytes) -> bool:
+def _ends_line(at: _Braces, before: bytes, token: bytes) -> bool:
     """Tell whether a statement without a semicolon ends before a line: in bodies, and behind an arrow."""
     if at.brackets > 0 or token in _GOES_ON or before in _UNFINISHED:
         return False
@@ -318,8 +318,7 @@ def _own_arrow(words: list[bytes]) -> int | None:
 
 
 def _check_signature(tokens: Sequence[_Token], family: str) -> None:
-    """Raise `_Other` for what is no beginning of a function."""
-    _check_plain_header(tokens)
+    """Raise `_Other` for what is no beginning of a function; control flow is looked for by who calls."""
     words = _without_annotations([token.text for token in tokens])
     before = _before_bracket(words)
     if len(words) > SIGNATURE or (b"=>" in words and family not in _WITH_ARROWS):

@@ -29,7 +29,7 @@ MEASURES = (
 )  # fmt: skip
 AGAINST = ("conflicts", "gaps", "rival", "contents")
 ALARMS = 0.00025
-"""Share of the tuning half's negatives that each of the two rules may call a match: a quarter of the target."""
+"""Share of the tuning half's negatives that each of the rules may call a match: a quarter of the target."""
 SHORTEST = 60
 
 

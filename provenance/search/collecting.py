@@ -29,6 +29,7 @@ from provenance.text import Offsets
 _BATCH = 16
 """Candidates of the first page that are fetched together."""
 _USUAL_BYTES = 128 << 10
+"""A larger text is not fetched whole for a page that may not show it."""
 _THREAD_BATCH = 32
 _BATCHES = 4
 """Candidates behind the first page are verified by several threads, so many batches of so many at a time."""
